@@ -1,0 +1,82 @@
+"""Compose small async agents into resilient pipelines, on Trio.
+
+Where things are::
+
+    errors      the exception tree
+    events      what happened: one class per event, observe()
+    _agent      what an agent is
+    _results    records, results, and the figures derived from them
+    _context    the context of a run
+    _attempts   backoff, and what is worth another attempt
+    _stage      Stage, StageConfig, ErrorPolicy
+    _run        the loop over the stages of one run
+    _pipeline   Pipeline
+    adapters    agents from elsewhere: blocking functions
+    sinks       what is done with events: structlog, metrics
+    testing     for tests: scripted agents, captured events
+    agents      ready-made agents
+    cli         the command ``atrio``
+"""
+
+from atrio._agent import Agent
+from atrio._attempts import Backoff, RetryOn, is_transient
+from atrio._context import PipelineContext, current_context
+from atrio._pipeline import Empty, Pipeline
+from atrio._results import (
+    AttemptFailure,
+    ErrorEntry,
+    ErrorInfo,
+    PipelinePerformance,
+    PipelineResult,
+    PipelineSummary,
+    RunStatus,
+    StageRecord,
+    StageStatus,
+)
+from atrio._run import Measure, Middleware
+from atrio._stage import ErrorPolicy, Stage, StageConfig
+from atrio._version import __version__
+from atrio.errors import AtrioError, CircuitOpenError, PipelineError, SinkWarning, StageTimeoutError
+from atrio.events import Event, Sink, observe, observe_only
+from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCollector
+
+# The default sink is installed by importing it.
+from atrio.sinks.structlog import StructlogSink as _StructlogSink  # noqa: F401
+
+__all__ = [
+    "Agent",
+    "AtrioError",
+    "AttemptFailure",
+    "Backoff",
+    "CircuitOpenError",
+    "Empty",
+    "ErrorEntry",
+    "ErrorInfo",
+    "ErrorPolicy",
+    "Event",
+    "ExecutionStatistics",
+    "InMemoryMetrics",
+    "Measure",
+    "MetricsCollector",
+    "Middleware",
+    "Pipeline",
+    "PipelineContext",
+    "PipelineError",
+    "PipelinePerformance",
+    "PipelineResult",
+    "PipelineSummary",
+    "RetryOn",
+    "RunStatus",
+    "Sink",
+    "SinkWarning",
+    "Stage",
+    "StageConfig",
+    "StageRecord",
+    "StageStatus",
+    "StageTimeoutError",
+    "__version__",
+    "current_context",
+    "is_transient",
+    "observe",
+    "observe_only",
+]

@@ -1,0 +1,126 @@
+"""The context of a run: who it is, what it was given, what it has done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from atrio._results import ErrorEntry, RunStatus, StageRecord, message_of
+from atrio._stamps import new_run_id, utc_now
+from atrio._validation import check_id
+
+__all__ = ["PipelineContext", "current_context"]
+
+
+class PipelineContext:
+    """The context of one run of a pipeline.
+
+    ``execute`` makes one where it is given none; make your own to hand metadata to the agents, or to watch a run from
+    another task.
+
+    Args:
+        pipeline_id: the id of the pipeline that it is for.
+        metadata: the caller's own; copied, so that the caller's mapping stays as it is.
+
+    Attributes:
+        run_id: the run's id, a UUIDv7 as 32 hexadecimal digits.
+        pipeline_id: the pipeline's id.
+        started_at: when the run began, aware, in UTC; until then, when the context was made.
+        metadata: a dict, the caller's own.
+        status: how the run stands, a :class:`~atrio.RunStatus`.
+
+    Raises:
+        ValueError: `pipeline_id` is no string of 1 to 200 characters.
+        TypeError: `metadata` is no mapping.
+    """
+
+    __slots__ = (
+        "_error_log",
+        "_history",
+        "_notes",
+        "_stage_id",
+        "metadata",
+        "pipeline_id",
+        "run_id",
+        "started_at",
+        "status",
+    )
+
+    def __init__(self, pipeline_id: str, metadata: Mapping[str, Any] | None = None) -> None:
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"metadata must be a mapping of names to values, not {type(metadata).__name__}")
+        self.pipeline_id = check_id(pipeline_id, "pipeline_id")
+        self.run_id = new_run_id()
+        self.started_at = utc_now()
+        self.metadata: dict[str, Any] = {} if metadata is None else dict(metadata)
+        self.status = RunStatus.PENDING
+        self._history: list[StageRecord] = []
+        self._error_log: list[ErrorEntry] = []
+        # Of the stage that runs now; the run's loop resets them at each stage's begin.
+        self._stage_id: str | None = None
+        self._notes: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<context of run {self.run_id} of pipeline {self.pipeline_id!r}, {self.status}>"
+
+    @property
+    def stage_history(self) -> tuple[StageRecord, ...]:
+        """A record for every stage that ended so far, in order."""
+        return tuple(self._history)
+
+    @property
+    def error_log(self) -> tuple[ErrorEntry, ...]:
+        """What ended stages, and what was noted with :meth:`add_error`, in order."""
+        return tuple(self._error_log)
+
+    def add_error(self, error: BaseException | str, stage_id: str | None = None) -> None:
+        """Note an error that the run survives.
+
+        Args:
+            error: an exception, or a sentence.
+            stage_id: the stage it belongs to, if any.
+
+        Raises:
+            TypeError: `error` is neither.
+        """
+        if isinstance(error, BaseException):
+            self._log_error(type(error).__name__, message_of(error), stage_id)
+        elif isinstance(error, str):
+            self._log_error("error", error, stage_id)
+        else:
+            raise TypeError(f"add_error takes an exception or a sentence, not {type(error).__name__}")
+
+    def _log_error(self, error_type: str, message: str, stage_id: str | None) -> None:
+        self._error_log.append(ErrorEntry(message, error_type, stage_id, utc_now()))
+
+    def note(self, **values: Any) -> None:
+        """Put `values` into the metadata of the stage that runs now, token usage for instance.
+
+        Args:
+            values: by name; a name noted twice keeps the later value. Attempts of a stage share their notes.
+
+        Raises:
+            RuntimeError: no stage of this run is running.
+        """
+        if self._stage_id is None:
+            raise RuntimeError(f"no stage of run {self.run_id} is running, so there is no record to note this in")
+        self._notes.update(values)
+
+
+current_run: ContextVar[PipelineContext | None] = ContextVar("atrio_context", default=None)
+
+
+def current_context() -> PipelineContext:
+    """Return the context of the pipeline run that called this agent or middleware.
+
+    Raises:
+        RuntimeError: no pipeline run did.
+    """
+    context = current_run.get()
+    if context is None:
+        raise RuntimeError(
+            "no pipeline run is going on here: current_context() works inside an agent or a middleware that a "
+            "pipeline called"
+        )
+    return context

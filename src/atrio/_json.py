@@ -1,0 +1,99 @@
+"""Plain JSON out of whatever a run holds: the border where cattrs does the work.
+
+Imported when first used, because importing cattrs costs more than importing all the rest of atrio.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, TypeAlias
+
+import attrs
+from cattrs.preconf.json import make_converter
+
+from atrio._results import ErrorInfo
+
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+_DEEPEST: Final = 64
+_LARGEST_INT: Final = 2**63
+
+_converter: Final = make_converter()
+
+
+def json_ready(value: Any) -> Any:
+    """Return `value` as dicts, lists, strings, numbers, booleans and None that ``json.dumps`` and orjson both take.
+
+    Objects of attrs classes and dataclasses become dicts, sets become lists, dates ISO 8601 strings, an
+    :class:`~atrio.ErrorInfo` its type, message and stack. What JSON cannot hold becomes a string: NaN and the
+    infinities, integers above 64 bits, lone surrogates, foreign objects, cycles, and what is nested too deep. It never
+    raises for what the data does.
+    """
+    return _plain(value, ())
+
+
+def _plain(value: Any, around: tuple[int, ...]) -> Json:
+    kind = type(value)
+    if value is None or kind is bool:
+        return value  # type: ignore[no-any-return]
+    if kind is str:
+        return _encodable(value)
+    if kind is int:
+        return value if -_LARGEST_INT <= value < _LARGEST_INT else str_of_int(value)
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if id(value) in around or len(around) >= _DEEPEST:
+        return f"<{kind.__name__}, cyclic or nested too deep>"
+    try:
+        return _compound(value, (*around, id(value)))
+    except Exception:  # noqa: BLE001 - hostile data must not make a result unreadable
+        return _described(value)
+
+
+def str_of_int(value: int) -> str:
+    """Return `value` in digits, in hexadecimal where Python refuses so many decimal ones."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
+def _encodable(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _compound(value: Any, around: tuple[int, ...]) -> Json:
+    if isinstance(value, ErrorInfo):
+        value = {"error_type": value.error_type, "message": value.message, "stack": value.stack}
+    elif attrs.has(type(value)):
+        # Field by field, so that one hostile value costs its own place and not the whole object.
+        value = {each.name: getattr(value, each.name) for each in attrs.fields(type(value))}
+    elif dataclasses.is_dataclass(value):
+        value = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(each, around) for key, each in value.items()}
+    if isinstance(value, list | tuple | AbstractSet):
+        return [_plain(each, around) for each in value]
+    converted = _converter.unstructure(value)
+    return _described(value) if converted is value else _plain(converted, around)
+
+
+def _key(key: object) -> str:
+    plain = _plain(key, ())
+    return plain if isinstance(plain, str) else _described(key)
+
+
+def _described(value: object) -> str:
+    try:
+        return _encodable(repr(value))
+    except Exception:  # noqa: BLE001 - a repr may raise anything
+        return f"<{type(value).__name__}, whose repr() raises>"

@@ -1,0 +1,110 @@
+"""Entering and leaving agents that are async context managers, each once however many pipelines share it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import trio
+from trio.lowlevel import RunVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class _Entry:
+    """An agent that is being entered, is open, or is being left."""
+
+    __slots__ = ("agent", "settled", "users")
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent  # also keeps the agent, and so its id, alive
+        self.users = 0
+        self.settled = trio.Event()
+
+
+_entries: RunVar[dict[int, _Entry]] = RunVar("atrio_entries")
+
+
+def _open_agents() -> dict[int, _Entry]:
+    try:
+        return _entries.get()
+    except LookupError:
+        _entries.set({})
+        return _entries.get()
+
+
+async def enter(agent: Any) -> None:
+    """Enter `agent`, or count one more user of it if it is open in this Trio loop already."""
+    entries = _open_agents()
+    while (entry := entries.get(id(agent))) is not None:
+        if entry.users:
+            entry.users += 1
+            return
+        await entry.settled.wait()  # somebody else is entering or leaving it
+    entry = entries[id(agent)] = _Entry(agent)
+    try:
+        await agent.__aenter__()
+        entry.users = 1
+    finally:
+        if not entry.users:
+            del entries[id(agent)]
+        entry.settled.set()
+
+
+async def leave(agent: Any, exc_info: ExcInfo) -> None:
+    """Count one user of `agent` less, and leave it with the last one.
+
+    What its ``__aexit__`` returns is not looked at: closing an agent cannot swallow an exception or a cancellation.
+    """
+    entries = _open_agents()
+    entry = entries[id(agent)]
+    entry.users -= 1
+    if entry.users:
+        return
+    entry.settled = trio.Event()
+    try:
+        await agent.__aexit__(*exc_info)
+    finally:
+        del entries[id(agent)]
+        entry.settled.set()
+
+
+def _is_context_manager(agent: Any) -> bool:
+    return hasattr(type(agent), "__aenter__") and hasattr(type(agent), "__aexit__")
+
+
+async def _leave_with(
+    agent: Any, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+) -> None:
+    await leave(agent, (kind, error, trace))
+
+
+class Lifetime:
+    """Enters the agents it is given, and leaves them in reverse; any number of times, also at once."""
+
+    __slots__ = ("_stacks",)
+
+    def __init__(self) -> None:
+        self._stacks: list[AsyncExitStack] = []
+
+    async def enter(self, agents: Iterable[Any]) -> None:
+        """Enter those of `agents` that are async context managers, in order; if one fails, leave the ones before."""
+        # First, because a cancellation after the last agent was entered would leave them all open.
+        await trio.lowlevel.checkpoint()
+        async with AsyncExitStack() as stack:
+            for agent in agents:
+                if _is_context_manager(agent):
+                    await enter(agent)
+                    stack.push_async_exit(partial(_leave_with, agent))
+            self._stacks.append(stack.pop_all())
+
+    async def leave(self, exc_info: ExcInfo) -> None:
+        """Leave what the latest :meth:`enter` entered, in reverse."""
+        await self._stacks.pop().__aexit__(*exc_info)
+        if exc_info[1] is None:
+            await trio.lowlevel.checkpoint()

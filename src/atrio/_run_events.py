@@ -1,0 +1,114 @@
+"""What one run of a pipeline says, and to whom. Each saying costs one comparison while nobody wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atrio import events
+from atrio._results import StageRecord, StageStatus
+from atrio._stamps import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atrio._attempts import Attempts
+    from atrio._context import PipelineContext
+    from atrio._results import ErrorInfo
+    from atrio._stage import Stage
+
+
+class RunEvents:
+    """The events of one run, for those who listened when it started.
+
+    Args:
+        context: the run's.
+        parent: the context of the run that this one runs inside, or None.
+
+    Attributes:
+        quiet: whether nobody listens to anything.
+    """
+
+    __slots__ = ("_ids", "_listeners", "_pipeline_id", "quiet")
+
+    def __init__(self, context: PipelineContext, parent: PipelineContext | None) -> None:
+        self._listeners = events.current_listeners()
+        self._pipeline_id = context.pipeline_id
+        self._ids = (context.run_id, parent and parent.run_id, parent and parent._stage_id, None)
+        self.quiet = self._listeners.level > events.ERROR
+
+    def pipeline_start(self, stage_count: int) -> None:
+        """Say that the run began."""
+        if self._listeners.level <= events.INFO:
+            self._listeners.emit(events.PipelineStart(*self._ids, utc_now(), self._pipeline_id, stage_count))
+
+    def stage_start(self, stage: Stage[Any, Any], index: int) -> None:
+        """Say that `stage` began."""
+        if self._listeners.level <= events.DEBUG:
+            self._listeners.emit(
+                events.StageStart(*self._ids, utc_now(), self._pipeline_id, stage.stage_id, stage.agent_id, index)
+            )
+
+    def stage_retry(self, stage: Stage[Any, Any], attempts: Attempts, backoff_s: float) -> None:
+        """Say that the attempt made last failed, and that another follows after `backoff_s` seconds."""
+        if self._listeners.level <= events.WARNING:
+            failure = attempts.failures[-1]
+            self._listeners.emit(
+                events.StageRetry(
+                    *self._ids,
+                    utc_now(),
+                    self._pipeline_id,
+                    stage.stage_id,
+                    stage.agent_id,
+                    failure.attempt,
+                    stage.config.attempts,
+                    backoff_s,
+                    failure.error_type,
+                    failure.message,
+                )
+            )
+
+    def stage_end(self, record: StageRecord) -> None:
+        """Say that the stage of `record` ended."""
+        # Most stages succeed, and most loggers leave nothing out: asking for the level is the rare case.
+        if self.quiet or self._listeners.level > events.LEVEL_NUMBERS[events.end_level(record.status)]:
+            return
+        self._listeners.emit(
+            events.StageEnd(
+                *self._ids,
+                utc_now(),
+                self._pipeline_id,
+                record.stage_id,
+                record.agent_id,
+                record.index,
+                record.status.value,
+                record.attempts,
+                record.duration_s,
+                record.input_size,
+                record.output_size,
+                *_error_fields(record.error),
+            )
+        )
+
+    def pipeline_end(self, status: str, duration_s: float, records: Sequence[StageRecord]) -> None:
+        """Say that the run ended, with what became of its stages."""
+        if self._listeners.level > events.LEVEL_NUMBERS[events.end_level(status)]:
+            return
+        statuses = [record.status for record in records]
+        ended_by = records[-1].error if StageStatus.ERROR in statuses else None
+        self._listeners.emit(
+            events.PipelineEnd(
+                *self._ids,
+                utc_now(),
+                self._pipeline_id,
+                status,
+                duration_s,
+                statuses.count(StageStatus.SUCCESS),
+                statuses.count(StageStatus.ERROR),
+                statuses.count(StageStatus.SKIPPED),
+                *_error_fields(ended_by),
+            )
+        )
+
+
+def _error_fields(error: ErrorInfo | None) -> tuple[str | None, str | None, str | None]:
+    return (None, None, None) if error is None else (error.error_type, error.message, error.stack)

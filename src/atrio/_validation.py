@@ -1,0 +1,131 @@
+"""Refusing bad values when an object is built, with a sentence that says what would be right.
+
+The validators have attrs' signature, so that a class states its rules where it states its fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from attrs import Attribute
+
+MAXIMUM_ID_LENGTH = 200
+
+
+def check_id(value: object, what: str) -> str:
+    """Return `value` if it can serve as an id, else raise ValueError.
+
+    Args:
+        value: the candidate.
+        what: what it is the id of, for the message ("stage_id").
+
+    Raises:
+        ValueError: it is not a string of 1 to 200 characters with something visible in it.
+    """
+    if not isinstance(value, str):
+        msg = f"{what} must be a string of 1 to {MAXIMUM_ID_LENGTH} characters, not {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - the contract names one exception for every bad id
+    if not value.strip():
+        raise ValueError(f"{what} must not be blank: give it 1 to {MAXIMUM_ID_LENGTH} characters, not {value!r}")
+    if len(value) > MAXIMUM_ID_LENGTH:
+        raise ValueError(f"{what} must have at most {MAXIMUM_ID_LENGTH} characters, not {len(value)}: {value[:40]!r}...")
+    return value
+
+
+def derived_id(text: str) -> str:
+    """Return `text`, shortened with a hash of the whole where it is longer than an id may be."""
+    if len(text) <= MAXIMUM_ID_LENGTH:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{text[: MAXIMUM_ID_LENGTH - 17]}~{digest}"
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Say whether `value` is an int or float; booleans are not numbers here."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: object, what: str, right: str) -> float:
+    if not is_number(value):
+        raise TypeError(f"{what} must be {right}, not {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{what} must be {right}, not {value!r}")
+    return value
+
+
+def check_seconds(value: object, what: str) -> None:
+    """Raise unless `value` is None or a finite number above 0.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is 0, negative, infinite or NaN.
+    """
+    right = "a number of seconds above 0, or None for no limit"
+    if value is not None and _number(value, what, right) <= 0:
+        raise ValueError(f"{what} must be {right}, not {value!r}")
+
+
+def check_count(value: object, what: str) -> None:
+    """Raise unless `value` is a whole number of at least 1.
+
+    Raises:
+        TypeError: it is no int (a bool is none either).
+        ValueError: it is below 1.
+    """
+    right = "a whole number, at least 1"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} must be {right}, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{what} must be {right}, not {value!r}")
+
+
+def check_at_least(value: object, what: str, minimum: float) -> None:
+    """Raise unless `value` is a finite number of at least `minimum`.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is below `minimum`, infinite or NaN.
+    """
+    right = f"a finite number, at least {minimum:g}"
+    if _number(value, what, right) < minimum:
+        raise ValueError(f"{what} must be {right}, not {value!r}")
+
+
+def _named(instance: object, attribute: Attribute[Any]) -> str:
+    return f"{type(instance).__name__}.{attribute.name}"
+
+
+def seconds(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate an attrs field as seconds above 0, or None."""
+    check_seconds(value, _named(instance, attribute))
+
+
+def count(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate an attrs field as a whole number of at least 1."""
+    check_count(value, _named(instance, attribute))
+
+
+def at_least(minimum: float) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator of an attrs field: a finite number of at least `minimum`."""
+
+    def validate(instance: object, attribute: Attribute[Any], value: object) -> None:
+        check_at_least(value, _named(instance, attribute), minimum)
+
+    return validate
+
+
+def of_type(kind: type, example: str) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator of an attrs field: an instance of `kind`; `example` shows what would be right."""
+
+    def validate(instance: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{_named(instance, attribute)} must be a {kind.__name__}, not {value!r}: write {example}"
+            )
+
+    return validate

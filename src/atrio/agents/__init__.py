@@ -1,0 +1,37 @@
+"""Ready-made agents: local, without a network, for any pipeline.
+
+- `TextCleaner`: text in, tidy Unicode and white space out.
+- `TextAnalyzer`: text in, a `TextAnalysis` out (counts, reading ease, reading time, lexical variety, `Keyword`s).
+- `ReportWriter`: anything in, Markdown or a standalone HTML page out.
+
+They need ``pip install "atrio[cli]"``. Importing this package loads none of their dependencies; the first use of a name
+does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atrio.agents._analysis import Keyword, TextAnalysis
+    from atrio.agents.report import ReportWriter
+    from atrio.agents.text import TextAnalyzer, TextCleaner
+
+__all__ = ["Keyword", "ReportWriter", "TextAnalysis", "TextAnalyzer", "TextCleaner"]
+
+_HOMES = {
+    "Keyword": "atrio.agents._analysis",
+    "ReportWriter": "atrio.agents.report",
+    "TextAnalysis": "atrio.agents._analysis",
+    "TextAnalyzer": "atrio.agents.text",
+    "TextCleaner": "atrio.agents.text",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,92 @@
+"""What can go wrong, as one tree.
+
+::
+
+    Exception
+    └── AtrioError                what atrio itself raises, to catch it all at once
+        ├── PipelineError         a run that gave no output, raised by ``unwrap()`` and ``process()``
+        │   └── StageTimeoutError (and TimeoutError): a stage's own deadline stopped an attempt
+        └── CircuitOpenError      a circuit breaker refused the call; the agent was not touched
+
+Misuse (a bad argument, a second run on one context) is a plain ``TypeError`` or ``ValueError``, as in the standard
+library. An agent's own exception is never wrapped where it can be kept: records hold the object itself, and
+``unwrap()`` hands it on as ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AtrioError", "CircuitOpenError", "PipelineError", "SinkWarning", "StageTimeoutError"]
+
+
+class AtrioError(Exception):
+    """Anything that atrio raises as its own; catch it to catch them all."""
+
+
+class PipelineError(AtrioError):
+    """A pipeline gave no output.
+
+    Differs from the agent's own exception in saying *where*: that exception is this one's ``__cause__``.
+
+    Args:
+        message: what happened, in a sentence.
+        pipeline_id: the pipeline that failed.
+        stage_id: the stage that ended the run, or ``None`` where no stage was begun.
+        result: the whole :class:`~atrio.PipelineResult`, or ``None`` where there is none (a pipeline without stages).
+    """
+
+    def __init__(
+        self, message: str, *, pipeline_id: str, stage_id: str | None = None, result: Any | None = None
+    ) -> None:
+        super().__init__(message)
+        self.pipeline_id = pipeline_id
+        self.stage_id = stage_id
+        self.result = result
+
+    def __reduce__(self) -> tuple[Callable[..., PipelineError], tuple[Any, ...]]:
+        # Exceptions pickle by their positional arguments alone; ours has keywords, and crosses process borders.
+        return _rebuild, (type(self), str(self), self.pipeline_id, self.stage_id, self.result)
+
+
+def _rebuild(
+    kind: type[PipelineError], message: str, pipeline_id: str, stage_id: str | None, result: Any | None
+) -> PipelineError:
+    return kind(message, pipeline_id=pipeline_id, stage_id=stage_id, result=result)
+
+
+class StageTimeoutError(PipelineError, TimeoutError):
+    """A stage's own deadline stopped an attempt.
+
+    Differs from an agent's ``TimeoutError`` or ``trio.TooSlowError``, which are the agent's failures and stay what they
+    are. Errors that the agent raised beside its cancellation are the ``__cause__``.
+    """
+
+
+class CircuitOpenError(AtrioError):
+    """A circuit breaker is open and refused the call; the agent behind it was not touched.
+
+    A stage never retries it: the breaker has already decided.
+
+    Args:
+        message: which breaker refused, in a sentence.
+        retry_after: seconds until the breaker lets a call through again, 0 while its probes are out.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Callable[..., CircuitOpenError], tuple[Any, ...]]:
+        return _rebuild_open, (str(self), self.retry_after)
+
+
+def _rebuild_open(message: str, retry_after: float) -> CircuitOpenError:
+    return CircuitOpenError(message, retry_after=retry_after)
+
+
+class SinkWarning(RuntimeWarning):
+    """A sink or a ``measure=`` function raised; it is left out from then on, and the run goes on unchanged."""

@@ -1,0 +1,6 @@
+"""Sinks: what is done with events."""
+
+from atrio.sinks.metrics import InMemoryMetrics, MetricsCollector
+from atrio.sinks.structlog import StructlogSink
+
+__all__ = ["InMemoryMetrics", "MetricsCollector", "StructlogSink"]
