@@ -40,9 +40,6 @@ from atrio.errors import AtrioError, CircuitOpenError, PipelineError, SinkWarnin
 from atrio.events import Event, Sink, observe, observe_only
 from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCollector
 
-# The default sink is installed by importing it.
-from atrio.sinks.structlog import StructlogSink as _StructlogSink  # noqa: F401
-
 __all__ = [
     "Agent",
     "AtrioError",

@@ -106,7 +106,7 @@ def is_worth_a_retry(retry_on: RetryOn, error: Exception) -> bool:
 
 
 def retry_after(error: Exception) -> float:
-    """Return the longest finite, non-negative ``retry_after`` of `error` and of what is behind it, in seconds, else 0."""
+    """Return the longest finite, non-negative ``retry_after`` of `error` and what is behind it, in seconds, else 0."""
     return max(map(_asked_for, (error, *causes(error))))
 
 
@@ -249,8 +249,9 @@ async def attempt_again(
         begun = trio.current_time()
         attempts.error = error = None
         attempts.made += 1
+        scope = trio.CancelScope(deadline=math.inf if policy.timeout is None else begun + policy.timeout)
         try:
-            with trio.CancelScope(deadline=deadline_of(policy.timeout, begun)) as scope:
+            with scope:
                 output = await call()
         except Exception as raised:  # noqa: BLE001 - an agent's failure, of whatever class, is the stage's
             error = raised
@@ -258,8 +259,3 @@ async def attempt_again(
             timeout = timeout_error() if scope.cancelled_caught else None
             attempts.fail(error, timeout, trio.current_time() - begun)
     return output
-
-
-def deadline_of(timeout: float | None, now: float) -> float:
-    """Return when an attempt that begins at `now` runs out of time."""
-    return math.inf if timeout is None else now + timeout

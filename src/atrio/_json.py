@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,7 @@ from cattrs.preconf.json import make_converter
 
 from atrio._results import ErrorInfo
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _DEEPEST: Final = 64
 _LARGEST_INT: Final = 2**63
@@ -36,29 +36,28 @@ def json_ready(value: Any) -> Any:
 
 
 def _plain(value: Any, around: tuple[int, ...]) -> Json:
-    kind = type(value)
-    if value is None or kind is bool:
-        return value  # type: ignore[no-any-return]
-    if kind is str:
-        return _encodable(value)
-    if kind is int:
-        return value if -_LARGEST_INT <= value < _LARGEST_INT else str_of_int(value)
-    if kind is float:
-        return value if math.isfinite(value) else str(value)
+    scalar = _SCALARS.get(type(value))
+    if scalar is not None:
+        return scalar(value)
     if id(value) in around or len(around) >= _DEEPEST:
-        return f"<{kind.__name__}, cyclic or nested too deep>"
+        return f"<{type(value).__name__}, cyclic or nested too deep>"
     try:
         return _compound(value, (*around, id(value)))
     except Exception:  # noqa: BLE001 - hostile data must not make a result unreadable
         return _described(value)
 
 
-def str_of_int(value: int) -> str:
-    """Return `value` in digits, in hexadecimal where Python refuses so many decimal ones."""
+def _integer(value: int) -> int | str:
+    if -_LARGEST_INT <= value < _LARGEST_INT:
+        return value
     try:
         return str(value)
-    except ValueError:
+    except ValueError:  # Python refuses to write so many decimal digits
         return hex(value)
+
+
+def _real(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
 
 
 def _encodable(text: str) -> str:
@@ -69,6 +68,15 @@ def _encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+_SCALARS: Final[dict[type, Callable[[Any], Json]]] = {
+    type(None): lambda _: None,
+    bool: bool,
+    int: _integer,
+    float: _real,
+    str: _encodable,
+}
 
 
 def _compound(value: Any, around: tuple[int, ...]) -> Json:

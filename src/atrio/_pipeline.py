@@ -25,7 +25,7 @@ Out = TypeVar("Out")
 
 if TYPE_CHECKING:
 
-    class Empty(Any):
+    class Empty(Any):  # type: ignore[misc]  # it is to pass for any type
         """The output type, as type checkers see it, of a pipeline that was given no stage yet.
 
         It passes for any type, so that a pipeline built in statements (``p.add_stage(...)``) is never a false error.
@@ -67,7 +67,8 @@ class Pipeline(Generic[In, Out]):
         self._lifetime = Lifetime()
 
     def __repr__(self) -> str:
-        return f"<pipeline {self.pipeline_id!r}: {' -> '.join(stage.stage_id for stage in self._stages) or 'no stages'}>"
+        chain = " -> ".join(stage.stage_id for stage in self._stages)
+        return f"<pipeline {self.pipeline_id!r}: {chain or 'no stages'}>"
 
     @property
     def agent_id(self) -> str:

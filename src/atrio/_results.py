@@ -235,7 +235,9 @@ def _count(stages: Sequence[StageRecord], status: StageStatus) -> int:
 
 
 def _failure_sentence(pipeline_id: str, stage_id: str | None, error: ErrorInfo | None) -> str:
-    where = f"pipeline {pipeline_id!r} failed" if stage_id is None else f"pipeline {pipeline_id!r} failed in {stage_id!r}"
+    where = f"pipeline {pipeline_id!r} failed"
+    if stage_id is not None:
+        where += f" in stage {stage_id!r}"
     if error is None:
         return where
     kind = type(error.exception).__name__

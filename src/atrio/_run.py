@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import trio
 from trio.lowlevel import checkpoint_if_cancelled
 
-from atrio._attempts import Attempts, attempt_again, deadline_of
+from atrio._attempts import Attempts, attempt_again
 from atrio._context import PipelineContext
 from atrio._results import ErrorInfo, PipelineResult, RunStatus, StageRecord, StageStatus
 from atrio._run_events import RunEvents
@@ -116,8 +116,9 @@ class Run:
     async def _run_stages(self) -> None:
         while True:
             error = None
+            scope = trio.CancelScope()
             try:
-                with trio.CancelScope() as scope:
+                with scope:
                     await self._run_stretch(scope)
             except Exception as raised:  # noqa: BLE001 - an agent's failure, of whatever class, is the stage's
                 error = raised
@@ -211,11 +212,10 @@ class Run:
             self._close_stage(StageStatus.SUCCESS, output=output, size=size)
             self._given, self._input_size = output, size
         else:
-            self._fail(stage, attempts)
+            self._fail(stage, ErrorInfo.of(attempts.error, timed_out=attempts.timed_out))
 
-    def _fail(self, stage: Stage[Any, Any], attempts: Attempts) -> None:
-        error = ErrorInfo.of(attempts.error, timed_out=attempts.timed_out)
-        note = f"in stage {stage.stage_id!r} of pipeline {self._context.pipeline_id!r}, after {attempts.made} attempts"
+    def _fail(self, stage: Stage[Any, Any], error: ErrorInfo) -> None:
+        note = f"raised in stage {stage.stage_id!r} of pipeline {self._context.pipeline_id!r}"
         if note not in getattr(error.exception, "__notes__", ()):
             error.exception.add_note(note)
         self._context._log_error(error.error_type, error.message, stage.stage_id)

@@ -33,7 +33,12 @@ class RunEvents:
     def __init__(self, context: PipelineContext, parent: PipelineContext | None) -> None:
         self._listeners = events.current_listeners()
         self._pipeline_id = context.pipeline_id
-        self._ids = (context.run_id, parent and parent.run_id, parent and parent._stage_id, None)
+        self._ids: tuple[str, str | None, str | None, str | None] = (
+            context.run_id,
+            None if parent is None else parent.run_id,
+            None if parent is None else parent._stage_id,
+            None,
+        )
         self.quiet = self._listeners.level > events.ERROR
 
     def pipeline_start(self, stage_count: int) -> None:

@@ -29,6 +29,12 @@ def size_of(data: Any) -> int | None:
     return None
 
 
+def _checked(size: object) -> int | None:
+    if size is None or (isinstance(size, int) and not isinstance(size, bool)):
+        return size
+    raise TypeError(f"a size is an int or None, not {size!r}")
+
+
 def guarded(measure: Callable[[Any], int | None]) -> Callable[[Any], int | None]:
     """Return `measure` so that it cannot change a run: once it raised or gave no int, it is warned of and left out."""
     working = True
@@ -38,13 +44,10 @@ def guarded(measure: Callable[[Any], int | None]) -> Callable[[Any], int | None]
         if not working:
             return None
         try:
-            size = measure(data)
-            if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
-                raise TypeError(f"a size is an int or None, not {size!r}")
+            return _checked(measure(data))
         except Exception as error:  # noqa: BLE001 - measuring must not turn a good stage into a bad one
             working = False
             warn_of_observer("measure", error)
             return None
-        return size
 
     return measured

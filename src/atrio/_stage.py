@@ -70,7 +70,10 @@ class StageConfig:
     )
     retry_on: RetryOn = attrs.field(default=is_transient, validator=_check_retry_on)
     random: random.Random = attrs.field(
-        factory=random.Random, eq=False, repr=False, validator=valid.of_type(random.Random, "random.Random(seed)")
+        factory=random.Random,  # noqa: S311 - jitter is no secret
+        eq=False,
+        repr=False,
+        validator=valid.of_type(random.Random, "random.Random(seed)"),  # noqa: S311 - the same
     )
 
     @property

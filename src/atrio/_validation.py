@@ -33,7 +33,8 @@ def check_id(value: object, what: str) -> str:
     if not value.strip():
         raise ValueError(f"{what} must not be blank: give it 1 to {MAXIMUM_ID_LENGTH} characters, not {value!r}")
     if len(value) > MAXIMUM_ID_LENGTH:
-        raise ValueError(f"{what} must have at most {MAXIMUM_ID_LENGTH} characters, not {len(value)}: {value[:40]!r}...")
+        begin = f"{value[:40]!r}..."
+        raise ValueError(f"{what} must have at most {MAXIMUM_ID_LENGTH} characters, not {len(value)}: {begin}")
     return value
 
 
@@ -124,8 +125,6 @@ def of_type(kind: type, example: str) -> Callable[[object, Attribute[Any], objec
 
     def validate(instance: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, kind):
-            raise TypeError(
-                f"{_named(instance, attribute)} must be a {kind.__name__}, not {value!r}: write {example}"
-            )
+            raise TypeError(f"{_named(instance, attribute)} must be a {kind.__name__}, not {value!r}: write {example}")
 
     return validate

@@ -72,5 +72,3 @@ def in_thread(
     check_count(max_threads, "max_threads")
     own_id = derived_id(name_of(function)) if agent_id is None else check_id(agent_id, "agent_id")
     return ThreadAgent(function, own_id, trio.CapacityLimiter(max_threads), abandon_on_cancel=abandon_on_cancel)
-
-

@@ -1,5 +1,6 @@
 """Tidy Unicode and white space: the pure part of `atrio.agents.TextCleaner`."""
 
+import re
 from collections.abc import Iterator
 from typing import Final, Literal
 from unicodedata import normalize
@@ -36,9 +37,10 @@ _INVISIBLE: Final = regex.compile(
     rf"(?<!{_SPACELESS}\u200b(?={_SPACELESS}))"
     rf"(?<!\U0001f3f4{_TAG}{{1,16}})"
 )
-_SUSPECT: Final = regex.compile(r"(?V1)[[\p{Cc}\p{Cf}\u034f]--[\t\n]]|\p{Zl}|\p{Zp}")
+_ASCII_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_SUSPECT: Final = regex.compile(r"(?V1)[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u034f]--[\t\n]]")
 _LONE_SURROGATE: Final = regex.compile(r"[\ud800-\udfff]")
-_SPACE: Final = regex.compile(r"[\p{Zs}]")
+_SPACE: Final = regex.compile(r"(?V1)[\p{Zs}--[ ]]")
 
 _DEEPEST_INDENTATION: Final = 80
 # Possessive, and begun only where a run of blanks begins: linear in a line of 50 million blanks too.
@@ -61,11 +63,12 @@ def _pieces(text: str, size: int) -> Iterator[str]:
 
 def clean_characters(text: str, form: Form) -> str:
     """Return ``text`` normalized, with plain spaces and line ends, without invisible characters."""
-    if text.isascii() and text.isprintable():
-        return text
+    if text.isascii():
+        # No normalization can change it, and nothing but controls is to be looked for: most text goes this short way.
+        return text if _ASCII_CONTROL.search(text) is None else _ASCII_CONTROL.sub("", _LINE_END.sub("\n", text))
     if _SUSPECT.search(text) is not None:
-        text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
-    return _SPACE.sub(" ", normalize(form, _LONE_SURROGATE.sub("\ufffd", text)))
+        text = _LONE_SURROGATE.sub("\ufffd", _INVISIBLE.sub("", _LINE_END.sub("\n", text)))
+    return _SPACE.sub(" ", normalize(form, text))
 
 
 def _tidy_gap(gap: str, *, in_text: bool) -> str:
@@ -80,8 +83,13 @@ def _tidy_gap(gap: str, *, in_text: bool) -> str:
 
 def _tidy_body(body: str) -> str:
     """Return ``body``, which ends with a visible character and begins with one or a line end, with tidy white space."""
-    body = _BLANK_LINES.sub("\n\n", _TRAILING_BLANKS.sub("", body))
-    return _RUN_OF_BLANKS.sub(" ", _DEEP_INDENTATION.sub(r"\1", body))
+    if " \n" in body or "\t\n" in body:
+        body = _TRAILING_BLANKS.sub("", body)
+    if "\n\n\n" in body:
+        body = _BLANK_LINES.sub("\n\n", body)
+    if any(two in body for two in ("  ", "\t\t", " \t", "\t ")):
+        body = _RUN_OF_BLANKS.sub(" ", _DEEP_INDENTATION.sub(r"\1", body))
+    return body
 
 
 def _tidied(pieces: Iterator[str]) -> Iterator[str]:

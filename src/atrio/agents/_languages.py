@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import attrs
-import stop_words
+import stop_words  # type: ignore[import-untyped] - typed, but without a py.typed
 
 RECOGNISED_FROM: Final = 0.15
 """Share of a text's words that must be stop words of a language; ordinary prose has 0.3 to 0.5 of its own."""
@@ -25,11 +25,13 @@ class StopWords:
     @classmethod
     def load(cls) -> "StopWords":
         """Read the lists of the package ``stop-words``; some milliseconds."""
-        return cls({
-            code: frozenset(word.lower().replace("’", "'") for word in stop_words.get_stop_words(code))
-            for code in stop_words.LANGUAGE_MAPPING
-            if len(code) == 2
-        })
+        return cls(
+            {
+                code: frozenset(word.lower().replace("\u2019", "'") for word in stop_words.get_stop_words(code))
+                for code in stop_words.LANGUAGE_MAPPING
+                if len(code) == 2
+            }
+        )
 
     def recognise(self, counts: Mapping[str, int], *, han: int, hiragana: int) -> str | None:
         """Return the code of the language that a text is in, or None.
@@ -50,6 +52,4 @@ class StopWords:
 
     def ignored(self, language: str | None) -> frozenset[str]:
         """Return the words that are no keywords: those of the language or, where it is unknown, of all."""
-        if language in self.of:
-            return self.of[language]
-        return frozenset().union(*self.of.values())
+        return frozenset[str]().union(*self.of.values()) if language is None else self.of[language]

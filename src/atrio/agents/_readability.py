@@ -25,10 +25,12 @@ _ENGLISH_SILENT: Final = regex.compile(
 _GERMAN_NUCLEUS: Final = regex.compile(r"aa|ai|au|äu|ay|ee|ei|eu|ey|ie|oo|ou|[aeiouyäöü]")
 
 
+LONGEST_WORD: Final = 80
+"""Characters; what is longer (encoded data, say) is no word, not even in German."""
+
+
 def _english_syllables(word: str) -> int:
-    return (
-        len(_ENGLISH_NUCLEUS.findall(word)) + len(_ENGLISH_HIATUS.findall(word)) - len(_ENGLISH_SILENT.findall(word))
-    )
+    return len(_ENGLISH_NUCLEUS.findall(word)) + len(_ENGLISH_HIATUS.findall(word)) - len(_ENGLISH_SILENT.findall(word))
 
 
 def _german_syllables(word: str) -> int:
@@ -39,10 +41,10 @@ def syllables(word: str, language: str) -> int:
     """Return an estimate of how many syllables ``word`` has, at least 1.
 
     Args:
-        word: One word in lower case; a number or a web address counts as one syllable.
+        word: One word in lower case; a number, a web address or what is too long for a word counts as one syllable.
         language: One of `FORMULAS`.
     """
-    if "://" in word or word.startswith("www."):
+    if len(word) > LONGEST_WORD or "://" in word or word.startswith("www."):
         return 1
     return max(1, _german_syllables(word) if language == "de" else _english_syllables(word))
 
@@ -60,10 +62,12 @@ class Formula:
         return self.constant - self.sentence_weight * words / sentences - self.word_weight * syllables / words
 
 
-FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType({
-    "en": Formula(206.835, 1.015, 84.6),  # Flesch 1948
-    "de": Formula(180.0, 1.0, 58.5),  # Amstad 1978
-})
+FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
+    {
+        "en": Formula(206.835, 1.015, 84.6),  # Flesch 1948
+        "de": Formula(180.0, 1.0, 58.5),  # Amstad 1978
+    }
+)
 
 # Flesch 1948, table 5: from this reading ease on, the style is called so.
 _LEVELS: Final = (

@@ -140,11 +140,15 @@ def _summarize(tally: Tally, settings: Settings, poll: Poll) -> TextAnalysis:
     han, hiragana = _ideographs(vocabulary.counts, poll)
     language = settings.language or settings.stop_words.recognise(vocabulary.counts, han=han, hiragana=hiragana)
     spoken = ease = None
-    if language in FORMULAS:
-        spoken = sum(count * syllables(word, language) for word, count in _polled(vocabulary.counts, poll))
+    if language is not None and language in FORMULAS:
+        spoken = 0
+        for word, count in _polled(vocabulary.counts, poll):
+            spoken += count * syllables(word, language)
         if not why_no_ease(language, words, sentences):
             ease = FORMULAS[language].ease(words, sentences, spoken)
-    characters_per_minute = _CHARACTERS_PER_MINUTE["zh" if language == "zh" else "ja"]
+    ideographs = han + hiragana
+    minutes = (words - ideographs) / settings.words_per_minute
+    minutes += ideographs / _CHARACTERS_PER_MINUTE["zh" if language == "zh" else "ja"]
     return TextAnalysis(
         language=language,
         characters=tally.characters,
@@ -157,7 +161,8 @@ def _summarize(tally: Tally, settings: Settings, poll: Poll) -> TextAnalysis:
         reading_ease=ease,
         reading_level=None if ease is None else reading_level(ease),
         reading_note=_note(language, words, sentences),
-        reading_time_s=60 * ((words - han - hiragana) / settings.words_per_minute + (han + hiragana) / characters_per_minute),
-        lexical_variety=None if 2 * (han + hiragana) > words else tally.variety.value,
+        reading_time_s=60 * minutes,
+        *((words - han - hiragana) / settings.words_per_minute + (han + hiragana) / characters_per_minute),
+        lexical_variety=None if 2 * ideographs > words else tally.variety.value,
         keywords=_keywords(vocabulary, settings.stop_words.ignored(language), settings.keywords, poll),
     )

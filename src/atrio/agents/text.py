@@ -1,6 +1,5 @@
 """Agents for text: `TextCleaner` and `TextAnalyzer`."""
 
-from functools import partial
 from typing import Final, get_args
 
 import trio
@@ -26,15 +25,15 @@ def _checked_text(agent_id: str, data: object) -> str:
 class TextCleaner:
     """An agent that makes text tidy: normalized Unicode, no invisible characters, no needless white space.
 
-    Line ends become ``\\n``; every kind of space becomes a plain one; control characters, byte order marks, soft hyphens
-    and zero-width characters go, except for tabs, marks of direction and what emoji sequences and scripts such as
+    Every line end becomes a newline, every kind of space a plain one. Control characters, byte order marks, soft hyphens
+    and zero-width characters go, except for tabs, marks of direction, and what emoji sequences and scripts such as
     Arabic, Hindi and Thai need to be shown right; lone surrogates become U+FFFD. Blanks at the ends of lines go, runs of
     blanks within a line become one space, runs of blank lines become one, and those before the first and after the last
     line go. Indentation stays (up to 80 characters), for code and lists. Clean text is left as it is.
 
     Args:
-        form: Unicode normalization form: "NFC", "NFD", "NFKC" or "NFKD". The last two also replace ligatures, full-width
-            letters and the like, which may lose meaning ("x²" becomes "x2").
+        form: Unicode normalization form: "NFC", "NFD", "NFKC" or "NFKD". The last two also replace ligatures,
+            full-width letters and the like, which may lose meaning ("x²" becomes "x2").
 
     Raises:
         ValueError: For another ``form``.
@@ -105,8 +104,8 @@ class TextAnalyzer:
             TypeError: If ``data`` is not a str.
         """
         text = _checked_text(self.agent_id, data)
-        return await compute(partial(_analyze, text, self._settings), len(text), self._limiter)
 
+        def work(poll: Poll) -> TextAnalysis:
+            return analyze(text, self._settings, poll=poll)
 
-def _analyze(text: str, settings: Settings, poll: Poll) -> TextAnalysis:
-    return analyze(text, settings, poll=poll)
+        return await compute(work, len(text), self._limiter)

@@ -122,14 +122,13 @@ class DurationSketch:
     def quantile(self, share: float) -> float:
         """Return the nearest-rank quantile, in seconds, within 1 %; 0 if nothing was counted."""
         rank = max(math.ceil(share * self.count), 1) - self._zeros
-        if rank <= 0 or not self.count:
-            return 0.0
-        for bucket in sorted(self._buckets):
+        estimate = 0.0
+        for bucket in sorted(self._buckets) if rank > 0 else ():
+            estimate = 2 * _GAMMA**bucket / (_GAMMA + 1)
             rank -= self._buckets[bucket]
             if rank <= 0:
                 break
-        middle = 2 * _GAMMA**bucket / (_GAMMA + 1)
-        return min(max(middle, self.minimum), self.maximum)
+        return min(max(estimate, self.minimum), self.maximum) if estimate else 0.0
 
     def statistics(self) -> ExecutionStatistics:
         """Return the figures as they are now."""

@@ -46,7 +46,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """Return the fields of `event` by name, without its timestamp: durations rounded to microseconds, long texts cut."""
+    """Return the fields of `event` by name but its timestamp, durations rounded to microseconds, long texts cut."""
     names, values_of = _SHAPES[type(event)]
     fields = dict(zip(names, values_of(event), strict=True))
     for name, value in fields.items():
