@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -108,9 +109,10 @@ def _no_agent(candidate: Any) -> str:
 
 
 def name_of(candidate: Any) -> str:
-    # A partial has no name of its own; a bound method has its function's.
-    inner = getattr(candidate, "func", candidate)
-    name = getattr(inner, "__name__", None)
+    """Return the name of a function, of a partial's function, or else of the class."""
+    while isinstance(candidate, functools.partial):
+        candidate = candidate.func
+    name = getattr(candidate, "__name__", None)
     return name if isinstance(name, str) and name else type(candidate).__name__
 
 

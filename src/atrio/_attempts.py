@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from atrio import _validation as valid
-from atrio._results import AttemptFailure, ErrorInfo
+from atrio._results import AttemptFailure, ErrorInfo, annotate
 from atrio.errors import CircuitOpenError, PipelineError, StageTimeoutError
 
 if TYPE_CHECKING:
@@ -210,8 +210,7 @@ class Attempts:
                 deadline=trio.current_effective_deadline(),
             )
         except Exception as raised:  # noqa: BLE001 - the user's retry_on failed, and with it the stage
-            raised.add_note("raised by the stage's retry_on, asked about the exception above")
-            raised.__context__ = self.error
+            annotate(raised, f"raised by the stage's retry_on, asked about {self.error!r}")
             self.error, self.timed_out = raised, False
             return None
         if wait is not None:

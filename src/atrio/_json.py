@@ -15,6 +15,7 @@ import attrs
 from cattrs.preconf.json import make_converter
 
 from atrio._results import ErrorInfo
+from atrio._text import encodable
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -60,39 +61,39 @@ def _real(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _encodable(text: str) -> str:
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
-
-
 _SCALARS: Final[dict[type, Callable[[Any], Json]]] = {
     type(None): lambda _: None,
     bool: bool,
     int: _integer,
     float: _real,
-    str: _encodable,
+    str: encodable,
 }
+# What the value is of an object of a subclass, an enum's for instance, whatever its own methods say.
+_VALUES: Final[dict[type, Callable[[Any], Any]]] = {str: str.__str__, int: int.__int__, float: float.__float__}
 
 
 def _compound(value: Any, around: tuple[int, ...]) -> Json:
-    if isinstance(value, ErrorInfo):
-        value = {"error_type": value.error_type, "message": value.message, "stack": value.stack}
-    elif attrs.has(type(value)):
-        # Field by field, so that one hostile value costs its own place and not the whole object.
-        value = {each.name: getattr(value, each.name) for each in attrs.fields(type(value))}
-    elif dataclasses.is_dataclass(value):
-        value = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {_key(key): _plain(each, around) for key, each in value.items()}
+    for kind, value_of in _VALUES.items():
+        if isinstance(value, kind):
+            return _SCALARS[kind](value_of(value))
+    fields = _fields_of(value)
+    if fields is not None:
+        return {_key(key): _plain(each, around) for key, each in fields.items()}
     if isinstance(value, list | tuple | AbstractSet):
         return [_plain(each, around) for each in value]
     converted = _converter.unstructure(value)
     return _described(value) if converted is value else _plain(converted, around)
+
+
+def _fields_of(value: Any) -> Mapping[Any, Any] | None:
+    # Field by field, so that one hostile value costs its own place and not the whole object.
+    if isinstance(value, ErrorInfo):
+        return {"error_type": value.error_type, "message": value.message, "stack": value.stack}
+    if attrs.has(type(value)):
+        return {each.name: getattr(value, each.name) for each in attrs.fields(type(value))}
+    if dataclasses.is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    return value if isinstance(value, Mapping) else None
 
 
 def _key(key: object) -> str:
@@ -102,6 +103,6 @@ def _key(key: object) -> str:
 
 def _described(value: object) -> str:
     try:
-        return _encodable(repr(value))
+        return encodable(repr(value))
     except Exception:  # noqa: BLE001 - a repr may raise anything
         return f"<{type(value).__name__}, whose repr() raises>"

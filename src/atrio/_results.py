@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import traceback
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,14 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - describing an error must never be one
         return f"<{type(error).__name__}, whose str() raises>"
+
+
+def annotate(error: BaseException, note: str) -> None:
+    """Add `note` to `error`, once, if it takes notes."""
+    # Frozen exceptions refuse; a note is not worth a failure of its own.
+    with contextlib.suppress(Exception):
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
 
 
 @attrs.frozen

@@ -20,7 +20,7 @@ from trio.lowlevel import checkpoint_if_cancelled
 
 from atrio._attempts import Attempts, attempt_again
 from atrio._context import PipelineContext
-from atrio._results import ErrorInfo, PipelineResult, RunStatus, StageRecord, StageStatus
+from atrio._results import ErrorInfo, PipelineResult, RunStatus, StageRecord, StageStatus, annotate
 from atrio._run_events import RunEvents
 from atrio._sizes import size_of
 from atrio._stage import ErrorPolicy, Stage
@@ -98,7 +98,7 @@ class Run:
         self._context.status = RunStatus.RUNNING
         self._events.pipeline_start(len(self._stages))
         try:
-            await self._turn.rest(self)
+            await self._turn.rest()
             await self._run_stages()
         except BaseException:
             # A cancellation or a KeyboardInterrupt on its way out: say so, synchronously, and let it through.
@@ -107,7 +107,6 @@ class Run:
             self._status = RunStatus.CANCELLED
             raise
         finally:
-            self._turn.release(self)
             duration_s = trio.current_time() - self._begun
             self._context.status = self._status
             self._events.pipeline_end(self._status, duration_s, self._context._history)
@@ -127,7 +126,7 @@ class Run:
             if self._index == len(self._stages) or self._status is RunStatus.FAILED:
                 return
             if perf_counter() >= self._turn.ends:
-                await self._turn.rest(self)
+                await self._turn.rest()
 
     async def _run_stretch(self, scope: trio.CancelScope) -> None:
         """Run stages by their first attempts in one scope, until one fails, or it is time to leave the scope."""
@@ -215,9 +214,7 @@ class Run:
             self._fail(stage, ErrorInfo.of(attempts.error, timed_out=attempts.timed_out))
 
     def _fail(self, stage: Stage[Any, Any], error: ErrorInfo) -> None:
-        note = f"raised in stage {stage.stage_id!r} of pipeline {self._context.pipeline_id!r}"
-        if note not in getattr(error.exception, "__notes__", ()):
-            error.exception.add_note(note)
+        annotate(error.exception, f"raised in stage {stage.stage_id!r} of pipeline {self._context.pipeline_id!r}")
         self._context._log_error(error.error_type, error.message, stage.stage_id)
         skip = stage.config.error_policy is ErrorPolicy.SKIP
         self._close_stage(StageStatus.SKIPPED if skip else StageStatus.ERROR, error=error)

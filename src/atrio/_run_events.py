@@ -95,8 +95,8 @@ class RunEvents:
         )
 
     def pipeline_end(self, status: str, duration_s: float, records: Sequence[StageRecord]) -> None:
-        """Say that the run ended, with what became of its stages."""
-        if self._listeners.level > events.LEVEL_NUMBERS[events.end_level(status)]:
+        """Say that the run ended, with what became of its stages; to all who listen, so that they forget the run."""
+        if self.quiet:
             return
         statuses = [record.status for record in records]
         ended_by = records[-1].error if StageStatus.ERROR in statuses else None

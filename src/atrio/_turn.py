@@ -1,9 +1,8 @@
 """Taking turns: how agents that never block are kept from starving a Trio program.
 
-A yield to Trio costs more than a small stage, so it is not made after each one: whoever runs agents may go on for a
-millisecond, and then rests. The millisecond is shared by all who run agents in one Trio loop. Trio resumes every
-runnable task in each tick, so with a millisecond *each*, fifty workers would keep the host's own tasks waiting for
-fifty of them.
+A yield to Trio costs more than a small stage, so it is not made after each one: whoever runs agents may go on until the
+turn ends, and then rests. There is one turn for all who run agents in a Trio loop: Trio resumes every runnable task in
+each tick, so with a turn *each*, fifty workers would keep the host's own tasks waiting for fifty of them.
 """
 
 from __future__ import annotations
@@ -14,34 +13,34 @@ from typing import Final
 import trio
 from trio.lowlevel import RunVar
 
-SECONDS: Final = 0.001
-"""How long a turn lasts. Real time and not Trio's: what starves others is the processor, also under a MockClock."""
-
-_ABANDONED: Final = 10 * SECONDS
-"""How long after its end a turn is free, though its holder has not come back (its agent blocks)."""
+SECONDS: Final = 0.0005
+"""How long a turn lasts: half a millisecond, because Trio resumes tasks in random order, so that another task may wait
+for two turns. Real time and not Trio's: what starves others is the processor, also under a MockClock."""
 
 
 class Turn:
-    """The turn of one Trio loop. One holder at a time goes on until the turn ends; the others do one step a tick."""
+    """The turn of one Trio loop. In each tick at most one worker begins a turn; the others do one step.
 
-    __slots__ = ("_holder", "ends")
+    A worker begins a turn only if none was begun since it went to rest. One that was begun in this tick was begun since
+    everybody went to rest, so there is never a second one in the same tick.
+
+    Attributes:
+        ends: the processor time, as of ``time.perf_counter``, at which whoever runs agents must rest.
+    """
+
+    __slots__ = ("_begun", "ends")
 
     def __init__(self) -> None:
-        self._holder: object = None
+        self._begun = 0
         self.ends = 0.0
 
-    async def rest(self, worker: object) -> None:
-        """Yield to Trio; then take the turn if it is this worker's, or nobody's."""
+    async def rest(self) -> None:
+        """Yield to Trio; then begin a turn, if nobody did meanwhile."""
+        begun = self._begun
         await trio.lowlevel.checkpoint()
-        now = perf_counter()
-        if self._holder is worker or self._holder is None or now >= self.ends + _ABANDONED:
-            self._holder = worker
-            self.ends = now + SECONDS
-
-    def release(self, worker: object) -> None:
-        """Give the turn back when `worker` has nothing more to do."""
-        if self._holder is worker:
-            self._holder = None
+        if begun == self._begun:
+            self._begun += 1
+            self.ends = perf_counter() + SECONDS
 
 
 _turn: RunVar[Turn] = RunVar("atrio_turn")

@@ -54,7 +54,11 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def _number(value: object, what: str, right: str) -> float:
     if not is_number(value):
         raise TypeError(f"{what} must be {right}, not {value!r}")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an int that no float can hold
+        finite = False
+    if not finite:
         raise ValueError(f"{what} must be {right}, not {value!r}")
     return value
 

@@ -226,7 +226,8 @@ class Sink(Protocol):
     """A callable that takes an event. It is called in the run's own task, so it must be quick; it cannot await.
 
     A sink that wants only events from some level up may have a method ``minimum_level() -> int`` (the numbers of
-    ``logging``); it is asked once when a run starts, and what no sink wants is never made.
+    ``logging``); it is asked once when a run starts, and what no sink wants is never made. A sink must expect events of
+    a lower level all the same: those that another sink wants, and the end of a run, so that it can forget the run.
     """
 
     def __call__(self, event: Event, /) -> object:
@@ -254,12 +255,12 @@ class _Attached:
     def minimum_level(self) -> int:
         if not self.working:
             return SILENT
-        # A getattr, not isinstance(sink, LevelledSink): that check costs more than all the rest of a run's start.
-        minimum_level = getattr(self.sink, "minimum_level", None)
-        if minimum_level is None:
-            return DEBUG
         try:
-            return int(minimum_level())
+            # Not isinstance(sink, LevelledSink): that check costs more than all the rest of a run's start.
+            minimum_level = getattr(self.sink, "minimum_level", None)
+            level = DEBUG if minimum_level is None else minimum_level()
+            # A mock has every attribute, and is a callable that takes an event.
+            return level if isinstance(level, int) else DEBUG
         except Exception as error:  # noqa: BLE001 - whatever a sink raises must not change the run
             self.detach(error)
             return SILENT

@@ -54,13 +54,13 @@ class Step:
 
     Attributes:
         after: seconds on Trio's clock that it sleeps first. At 0 it does not even reach a checkpoint.
-        error: what it raises then, or None.
+        error: what it raises then, or what makes that; None for nothing.
         value: what it returns if it raises nothing.
         times: for how many calls.
     """
 
     after: float = 0.0
-    error: BaseException | type[BaseException] | None = None
+    error: BaseException | Callable[[], BaseException] | None = None
     value: Any = ECHO
     times: int = 1
 
@@ -82,8 +82,12 @@ def answer(value: Any = ECHO, *, after: float = 0.0, times: int = 1) -> Step:
     return Step(after, None, value, times)
 
 
+def _scripted_failure() -> OSError:
+    return OSError("scripted failure")
+
+
 def fail(
-    error: BaseException | type[BaseException] = OSError("scripted failure"),  # noqa: B008 - an exception is a value
+    error: BaseException | Callable[[], BaseException] = _scripted_failure,
     *,
     after: float = 0.0,
     times: int = 1,
@@ -91,17 +95,18 @@ def fail(
     """Return a step that raises.
 
     Args:
-        error: what is raised: an exception, or a class to make one of.
+        error: what is raised: an exception, or a class or a function that makes a new one for each call; by default a
+            new ``OSError``.
         after: seconds on Trio's clock to sleep first.
         times: for how many calls.
 
     Raises:
-        TypeError: `error` is no exception, `after` no number, or `times` no int.
+        TypeError: `error` is no exception, nor makes one, `after` is no number, or `times` no int.
         ValueError: `after` is negative, or `times` below 1.
     """
-    is_class = isinstance(error, type) and issubclass(error, BaseException)
-    if not is_class and not isinstance(error, BaseException):
-        raise TypeError(f"error must be an exception or a class of one, not {error!r}")
+    makes_one = issubclass(error, BaseException) if isinstance(error, type) else callable(error)
+    if not makes_one and not isinstance(error, BaseException):
+        raise TypeError(f"error must be an exception, or a class or a function that makes one, not {error!r}")
     check_at_least(after, "after", 0)
     check_count(times, "times")
     return Step(after, error, None, times)
@@ -163,7 +168,7 @@ class ScriptedAgent:
             if step.after:
                 await trio.sleep(step.after)
             if step.error is not None:
-                raise step.error
+                raise step.error if isinstance(step.error, BaseException) else step.error()
             call.outcome = "returned"
         except trio.Cancelled:
             call.outcome = "cancelled"

@@ -15,46 +15,64 @@ from typing import Any, Final
 import attrs
 
 from atrio import events
+from atrio._text import cut, encodable, encoded_size
 from atrio.events import Event
 
 SCHEMA: Final = 1
 """The version of the event catalogue; a changed field raises it, an added one does not."""
 
-# What the host's processors say themselves, in their own way.
-_NOT_FIELDS: Final = frozenset({"timestamp"})
-_LONGEST: Final = {"error_message": 500, "error_stack": 2000}
-"""Characters of the fields that would make a line long; more is cut in the middle."""
+_LARGEST_INT: Final = 2**53
+"""What every JSON reader holds exactly: a double's mantissa."""
+_SHORT_ENOUGH: Final = 400
+"""Characters of text in a line that need not be cut, even if each of them is escaped."""
+_LONGEST_ID: Final = 400
+_LONGEST_TYPE: Final = 200
+_LONGEST_TEXTS: Final = 3000
+"""Bytes of all texts of a line in JSON: with names, numbers and the host's own the line stays below 4,096."""
 
 
-def _shape_of(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
-    names = tuple(field.name for field in attrs.fields(kind) if field.name not in _NOT_FIELDS)
-    return names, attrgetter(*names)
+class _Shape:
+    """How the fields of one class of events become those of a line."""
+
+    def __init__(self, kind: type[Any]) -> None:
+        # When it happened is for the host's processors to say, in their own way.
+        fields = [field for field in attrs.fields(kind) if field.name != "timestamp"]
+        self.names = tuple(field.name for field in fields)
+        self.values_of: Callable[[Event], tuple[Any, ...]] = attrgetter(*self.names)
+        self.texts = tuple(field.name for field in fields if str(field.type).startswith("str"))
+        self.seconds = tuple(field.name for field in fields if field.type == "float")
+        self.sizes = tuple(field.name for field in fields if field.name.endswith("_size"))
 
 
 _SHAPES: Final = {
-    kind: _shape_of(kind)
+    kind: _Shape(kind)
     for kind in (events.PipelineStart, events.StageStart, events.StageRetry, events.StageEnd, events.PipelineEnd)
 }
 
 
-def cut(text: str, longest: int) -> str:
-    """Return `text`, cut in the middle with `…` where it is longer than `longest` characters."""
-    if len(text) <= longest:
-        return text
-    head = longest // 2
-    return f"{text[:head]}…{text[head + 1 - longest :]}"
-
-
 def fields_of(event: Event) -> dict[str, Any]:
-    """Return the fields of `event` by name but its timestamp, durations rounded to microseconds, long texts cut."""
-    names, values_of = _SHAPES[type(event)]
-    fields = dict(zip(names, values_of(event), strict=True))
-    for name, value in fields.items():
-        if type(value) is float:
-            fields[name] = round(value, 6)
-        elif name in _LONGEST and value is not None:
-            fields[name] = cut(value, _LONGEST[name])
+    """Return the fields of `event` as a line has them: encodable, short, seconds rounded to microseconds."""
+    shape = _SHAPES[type(event)]
+    fields = dict(zip(shape.names, shape.values_of(event), strict=True))
+    for name in shape.seconds:
+        fields[name] = round(fields[name], 6)
+    for name in shape.sizes:
+        if fields[name] is not None and abs(fields[name]) >= _LARGEST_INT:
+            fields[name] = str(fields[name])
+    texts = {name: encodable(fields[name]) for name in shape.texts if fields[name] is not None}
+    fields.update(texts if sum(map(len, texts.values())) <= _SHORT_ENOUGH else _cut_all(texts))
     return fields
+
+
+def _cut_all(texts: dict[str, str]) -> dict[str, str]:
+    longest = {"error_type": _LONGEST_TYPE, "error_message": 0, "error_stack": 0}
+    short = {name: cut(text, longest.get(name) or _LONGEST_ID) for name, text in texts.items()}
+    left = _LONGEST_TEXTS - sum(encoded_size(text) for name, text in short.items() if longest.get(name) != 0)
+    # The stack repeats the message, so the message gets the smaller part.
+    for name, size in (("error_message", left // 3), ("error_stack", left - left // 3)):
+        if name in texts:
+            short[name] = cut(texts[name], size)
+    return short
 
 
 class _RunLog:
@@ -100,11 +118,11 @@ class StructlogSink:
         log = self._runs.get(event.run_id)
         if log is None:
             log = self._open(event.run_id)
+        if type(event) is events.PipelineEnd:
+            del self._runs[event.run_id]
         level = event.level
         if events.LEVEL_NUMBERS[level] >= log.level:
             getattr(log.logger, level)(event.event_name, schema=SCHEMA, **fields_of(event), seq=next(log.seq))
-        if type(event) is events.PipelineEnd:
-            self._runs.pop(event.run_id, None)
 
     def _open(self, run_id: str | None) -> _RunLog:
         logger = self._bound()

@@ -1,0 +1,37 @@
+"""Text that goes into a line of a log: what cannot be encoded, and what is too long."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from typing import Final
+
+_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def encodable(text: str) -> str:
+    """Return `text` with lone surrogates, which UTF-8 cannot hold, written as escapes."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def encoded_size(text: str) -> int:
+    """Return how many bytes `text` fills in JSON at most, without its quotes: as if everything but ASCII is escaped."""
+    return len(json.dumps(text)) - 2
+
+
+def cut(text: str, size: int) -> str:
+    """Return `text`, cut in the middle with an ellipsis where it would fill more than `size` bytes of JSON."""
+    if len(text) <= size and encoded_size(text) <= size:
+        return text
+    half = (size - encoded_size(_ELLIPSIS)) // 2
+    # Every character fills a byte at least, so that no more than `half` of them need be looked at.
+    lengths = range(min(half, len(text)) + 1)
+    head = bisect_right(lengths, half, key=lambda length: encoded_size(text[:length])) - 1
+    tail = bisect_right(lengths, half, key=lambda length: encoded_size(text[len(text) - length :])) - 1
+    return f"{text[:head]}{_ELLIPSIS}{text[len(text) - tail :]}"

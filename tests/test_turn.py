@@ -1,0 +1,72 @@
+"""Agents that never block leave room for a host's other tasks: all runs of a Trio loop share a turn."""
+
+import pytest
+import trio
+
+from atrio import Pipeline, Stage, StageConfig
+from atrio._turn import SECONDS, current_turn
+
+STEP = 0.00005
+"""What an instant stage costs on the clock below, in seconds."""
+
+
+@pytest.fixture
+def processor_time(monkeypatch):
+    """A processor clock that moves only when an agent computes."""
+
+    class Clock:
+        now = 0.0
+
+        def __call__(self):
+            return self.now
+
+        async def compute(self, data):
+            self.now += STEP
+            return data
+
+    clock = Clock()
+    monkeypatch.setattr("atrio._turn.perf_counter", clock)
+    monkeypatch.setattr("atrio._run.perf_counter", clock)
+    return clock
+
+
+async def longest_wait_of_another_task(clock, runs, stages):
+    pipeline = Pipeline("p")
+    for index in range(stages):
+        pipeline.add_stage(Stage(f"s{index}", clock.compute, config=StageConfig(timeout=None)))
+    waits = []
+
+    async def other_task():
+        while True:
+            before = clock.now
+            await trio.lowlevel.checkpoint()
+            waits.append(clock.now - before)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other_task)
+        async with trio.open_nursery() as running:
+            for _ in range(runs):
+                running.start_soon(pipeline.execute, 1)
+        nursery.cancel_scope.cancel()
+    assert clock.now == pytest.approx(runs * stages * STEP)
+    return max(waits)
+
+
+@pytest.mark.parametrize(("runs", "stages"), [(1, 500), (50, 100), (500, 3)])
+async def test_other_tasks_wait_for_two_turns_at_most(processor_time, runs, stages):
+    wait = await longest_wait_of_another_task(processor_time, runs, stages)
+    # In a tick one run has a turn and each of the others does a stage; in random order another task waits for two ticks.
+    assert wait <= 2 * (SECONDS + (runs + 1) * STEP)
+
+
+async def test_a_turn_is_used_up(processor_time):
+    wait = await longest_wait_of_another_task(processor_time, 1, 500)
+    assert wait >= SECONDS
+
+
+def test_each_trio_loop_has_its_own_turn():
+    async def mine():
+        assert current_turn() is current_turn()
+        return current_turn()
+
+    assert trio.run(mine) is not trio.run(mine)
