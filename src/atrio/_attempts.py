@@ -71,9 +71,9 @@ class Backoff:
             random: where the jitter is drawn from; not touched without jitter.
         """
         try:
-            wait = min(self.initial * self.factor**attempt, self.maximum) if self.initial else 0.0
+            wait = float(min(self.initial * self.factor**attempt, self.maximum)) if self.initial else 0.0
         except OverflowError:  # factor**attempt left the range of floats, and so far above any maximum
-            wait = self.maximum
+            wait = float(self.maximum)
         return wait + random.uniform(0.0, self.jitter * wait) if self.jitter else wait
 
 

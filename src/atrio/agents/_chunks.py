@@ -11,13 +11,13 @@ CHUNK: Final = 1 << 16
 LONGEST_LINE: Final = 1 << 14
 """Characters; a longer stretch without the start of a line is cut between words instead."""
 
-LONGEST_RUN: Final = 1 << 20
+LONGEST_RUN: Final = 1 << 18
 """Characters; a longer stretch without any place for a cut (binary data, say) is not text, and is cut anywhere."""
 
 # A letter after white space begins a word, and cannot be a part of a cluster, unless it is one of the few that extend
 # what is before them. Han and Hiragana are words of one character each.
 _WORD_START: Final = regex.compile(
-    r"(?V1)(?<=\s)(?=[\p{L}--[\p{GCB=Extend}\p{GCB=SpacingMark}]])|(?<!\p{GCB=Prepend})(?=[[\p{Han}\p{Hiragana}]&&[\p{L}\p{Nl}]])"
+    r"(?V1)\s\K(?=[\p{L}--[\p{GCB=Extend}\p{GCB=SpacingMark}]])|(?=[[\p{Han}\p{Hiragana}]&&[\p{L}\p{Nl}]])(?<!\p{GCB=Prepend})"
 )
 _LINE_START: Final = regex.compile(r"(?<=\n)(?=\S)")
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 import attrs
-import stop_words  # type: ignore[import-untyped] - typed, but without a py.typed
+
+# It is typed, but says so nowhere.
+import stop_words  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
 RECOGNISED_FROM: Final = 0.15
 """Share of a text's words that must be stop words of a language; ordinary prose has 0.3 to 0.5 of its own."""
@@ -45,7 +47,9 @@ class StopWords:
         if 2 * (han + hiragana) > words:
             return "ja" if 10 * hiragana > han else "zh"
         shares = {
-            code: sum(counts.get(word, 0) for word in listed) for code, listed in self.of.items() if code not in _CJK
+            code: sum(counts.get(word, 0) for word in listed if len(word) > 1)
+            for code, listed in self.of.items()
+            if code not in _CJK
         }
         best = max(shares, key=lambda code: shares[code])
         return best if words and shares[best] >= RECOGNISED_FROM * words else None

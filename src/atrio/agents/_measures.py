@@ -14,11 +14,15 @@ def _word_pattern(start: str, rest: str, tail: str) -> str:
     return rf"(?:https?://|www\.){tail}+|{start}{rest}*(?:{joint}{start}{rest}*)*"
 
 
-# A word begins with a letter or digit: an emoji's variation selector, a mark, is none. `\w` in regex holds marks and
-# joiners, so that Hindi and Persian words stay whole.
+# A word begins with a letter or digit (an emoji's variation selector, a mark, is none) and goes on with marks and
+# joiners too, so that Hindi and Persian words stay whole. Ideographs and Katakana are words apart.
 _WORD: Final = regex.compile(
-    rf"(?V1){_IDEOGRAPH}[\p{{M}}ー]*|"
-    + _word_pattern(rf"[[\p{{L}}\p{{N}}]--{_IDEOGRAPH}]", rf"[[^\W_]--{_IDEOGRAPH}]", rf"[\S--{_IDEOGRAPH}]")
+    rf"(?V1){_IDEOGRAPH}[\p{{M}}ー]*|\p{{Katakana}}[\p{{Katakana}}\p{{M}}ー]*|"
+    + _word_pattern(
+        rf"[[\p{{L}}\p{{N}}]--{_IDEOGRAPH}--\p{{Katakana}}]",
+        rf"[[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--{_IDEOGRAPH}--\p{{Katakana}}]",
+        rf"[\S--{_IDEOGRAPH}]",
+    )
 )
 # In the common alphabets, which have neither marks nor ideographs, re finds the same words in half the time.
 _ALPHABETIC_WORD: Final = re.compile(_word_pattern(r"[^\W_]", r"[^\W_]", r"\S"))
@@ -33,6 +37,7 @@ def words_of(text: str) -> list[str]:
     return (_ALPHABETIC_WORD if text.isascii() or not _NOT_ALPHABETIC.search(text) else _WORD).findall(text)
 
 
+_SMALL: Final = regex.compile(r"\p{Ll}")
 _HAS_WORD: Final = regex.compile(r"[\p{L}\p{N}]")
 
 _FENCE: Final = regex.compile(r"(?m)^ {0,3}(`{3,}+(?=[^`\n]*$)|~{3,}+)([^\n]*)")
@@ -40,14 +45,16 @@ _HEADING: Final = regex.compile(r"(?m)^#{1,6}[ \t][^\n]{0,200}\n")
 _BLANK_LINE: Final = regex.compile(r"\n[^\S\n]*\n")
 
 # Before a name, a number or an example, and so within a sentence; "etc." may as well end one.
-_ABBREVIATIONS: Final = "Dr Mr Mrs Ms Prof St Rev Hon Gen Col Capt Lt Sgt Sen Rep Gov Fig fig Eq eq vs cf approx Hr Fr Nr Abs bzw ca sog vgl"
+_ABBREVIATIONS: Final = (
+    "Dr Mr Mrs Ms Prof St Rev Hon Gen Col Capt Lt Sgt Sen Rep Gov Fig fig Eq eq vs cf approx Hr Fr Nr Abs bzw ca sog"
+)
 _SENTENCE_END: Final = regex.compile(
     rf"(?V1)[.!?…]++(?<!\b(?:{'|'.join(_ABBREVIATIONS.split())}|\p{{L}}|\p{{L}}\.\p{{L}})\.)"
     r"""["'”’»)\]*_`]*+(?=\s*\Z|\s++\P{Ll})"""  # noqa: RUF001 - what closes after a terminator
     r"|[؟\u06d4।॥።\u0589]++(?=\s|\Z)"
     r"|[。！？｡]++[」』”’）】》]*+"  # noqa: RUF001 - full width on purpose
     r"|\n[^\S\n]*(?=\n)"
-    r"|\n(?=[ \t]*+(?:#{1,6}|[-*+•>|]|\d{1,3}[.)])[ \t])"
+    r"|(?m:^)(?=[ \t]*+(?:#{1,6}|[-*+•>|]|\d{1,3}[.)])[ \t])"
 )
 
 # Where none of these is, every character is a cluster of its own, but for Windows' line ends.
@@ -105,13 +112,16 @@ class Stretches:
 
         Args:
             chunk: What comes next.
-            following: The character after it, which may decide whether its end is a boundary.
+            following: The character after it, empty at the end of the text.
         """
-        first, *others = self._boundary.split(chunk + following)
+        # Whether a small letter follows decides if a full stop ends a sentence. A stand-in tells as much, and is never
+        # a part of a boundary itself.
+        sentinel = following and ("x" if _SMALL.match(following) else "X")
+        first, *others = self._boundary.split(chunk + sentinel)
         if others:
-            others[-1] = others[-1].removesuffix(following)
+            others[-1] = others[-1].removesuffix(sentinel)
         else:
-            first = first.removesuffix(following)
+            first = first.removesuffix(sentinel)
         if not self._open and _HAS_WORD.search(first):
             self._open = True
             self.count += 1

@@ -14,7 +14,7 @@ _ENGLISH_NUCLEUS: Final = regex.compile(r"[aeiouy]+")
 # Vowel letters side by side that are said one after the other: "cre-ate", "sci-ence", "vi-o-lin", "be-ing".
 _ENGLISH_HIATUS: Final = regex.compile(
     r"(?<![cgstx])i[ao](?!us)|i(?=ety|ence|ent\b|et\b|um\b|us\b)|(?<![gq])ua(?=l|r|t)|(?<=cr)ea(?=t)|(?<=^id)ea|(?<=r)eal"
-    r"|eo(?=n\b|l|g|m)|(?<=[aeiouy])ing\b|(?<=[sth])m\b(?<=[aeiouy]sm|thm)|(?<=[^aeiou]n|d)'t\b(?<!on't|an't)"
+    r"|eo(?=n\b|l|g|m|\b)|(?<=[aeiouy])ing\b|(?<=[sth])m\b(?<=[aeiouy]sm|thm)|(?<=[^aeiou]n|d)'t\b(?<!on't|an't)"
 )
 _ENGLISH_SILENT: Final = regex.compile(
     r"(?<=[aeiouy].*)(?<![aeiouy])e\b(?<![^aeiouy]le)"  # "make", but not "the" nor "table"
@@ -69,7 +69,7 @@ FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
     }
 )
 
-# Flesch 1948, table 5: from this reading ease on, the style is called so.
+# Flesch 1948: from this reading ease on, the style is called so.
 _LEVELS: Final = (
     (90.0, "very easy"),
     (80.0, "easy"),

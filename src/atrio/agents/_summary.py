@@ -4,7 +4,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import regex
@@ -25,38 +25,39 @@ _CHARACTERS_PER_MINUTE: Final = {"zh": 255.0, "ja": 357.0}
 """Trauzettel-Klosinski and Dietz 2012, table 2."""
 
 
+def _whole(_: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a whole number, not {value!r}")
+    least = int(attribute.name == "window")
+    if value < least:
+        raise ValueError(f"{attribute.name} must be at least {least}, not {value}")
+
+
+def _rate(_: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a number, not {value!r}")
+    if not (isfinite(value) and value > 0):
+        raise ValueError(f"{attribute.name} must be above 0 and finite, not {value}")
+
+
+def _known(settings: "Settings", _: object, language: Any) -> None:
+    if language is None:
+        return
+    if not isinstance(language, str):
+        raise TypeError(f"language must be a code such as 'en', or None, not {language!r}")
+    if language not in settings.stop_words.of:
+        raise ValueError(f"language must be one of {', '.join(sorted(settings.stop_words.of))}, not {language!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """How texts are analysed; the arguments of `atrio.agents.TextAnalyzer`, checked."""
 
     stop_words: StopWords
-    language: str | None = attrs.field(default=None)
-    keywords: int = attrs.field(default=10)
-    window: int = attrs.field(default=100)
-    words_per_minute: float = attrs.field(default=238.0)
-
-    @language.validator
-    def _known(self, _: object, language: object) -> None:
-        if language is not None and not isinstance(language, str):
-            raise TypeError(f"language must be a code such as 'en', or None, not {language!r}")
-        if language is not None and language not in self.stop_words.of:
-            raise ValueError(f"language must be one of {', '.join(sorted(self.stop_words.of))}, not {language!r}")
-
-    @keywords.validator
-    @window.validator
-    def _whole(self, attribute: "attrs.Attribute[int]", value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{attribute.name} must be a whole number, not {value!r}")
-        least = int(attribute.name == "window")
-        if value < least:
-            raise ValueError(f"{attribute.name} must be at least {least}, not {value}")
-
-    @words_per_minute.validator
-    def _positive(self, _: object, value: object) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise TypeError(f"words_per_minute must be a number, not {value!r}")
-        if not (isfinite(value) and value > 0):
-            raise ValueError(f"words_per_minute must be above 0 and finite, not {value}")
+    language: str | None = attrs.field(default=None, validator=_known)
+    keywords: int = attrs.field(default=10, validator=_whole)
+    window: int = attrs.field(default=100, validator=_whole)
+    words_per_minute: float = attrs.field(default=238.0, validator=_rate)
 
 
 class Vocabulary:
@@ -162,7 +163,6 @@ def _summarize(tally: Tally, settings: Settings, poll: Poll) -> TextAnalysis:
         reading_level=None if ease is None else reading_level(ease),
         reading_note=_note(language, words, sentences),
         reading_time_s=60 * minutes,
-        *((words - han - hiragana) / settings.words_per_minute + (han + hiragana) / characters_per_minute),
         lexical_variety=None if 2 * ideographs > words else tally.variety.value,
         keywords=_keywords(vocabulary, settings.stop_words.ignored(language), settings.keywords, poll),
     )

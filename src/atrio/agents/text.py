@@ -16,8 +16,8 @@ _THREADS: Final = 2
 def _checked_text(agent_id: str, data: object) -> str:
     if not isinstance(data, str):
         raise TypeError(
-            f"{agent_id} takes text, a str, but got {type(data).__name__}; decode bytes first, and pick the text out of "
-            "anything else"
+            f"{agent_id} takes text, a str, but got {type(data).__name__}; decode bytes first, and pick the text "
+            "out of anything else"
         )
     return data
 
@@ -25,11 +25,11 @@ def _checked_text(agent_id: str, data: object) -> str:
 class TextCleaner:
     """An agent that makes text tidy: normalized Unicode, no invisible characters, no needless white space.
 
-    Every line end becomes a newline, every kind of space a plain one. Control characters, byte order marks, soft hyphens
-    and zero-width characters go, except for tabs, marks of direction, and what emoji sequences and scripts such as
-    Arabic, Hindi and Thai need to be shown right; lone surrogates become U+FFFD. Blanks at the ends of lines go, runs of
-    blanks within a line become one space, runs of blank lines become one, and those before the first and after the last
-    line go. Indentation stays (up to 80 characters), for code and lists. Clean text is left as it is.
+    Every line end becomes a newline, every kind of space a plain one. Control characters, byte order marks, soft
+    hyphens and zero-width characters go, except for tabs, marks of direction, and what emoji sequences and scripts
+    such as Arabic, Hindi and Thai need to be shown right; lone surrogates become U+FFFD. Blanks at the ends of lines
+    go, runs of blanks within a line become one space, runs of blank lines become one, and those before the first and
+    after the last line go. Indentation stays (up to 80 characters), for code and lists. Clean text is left as it is.
 
     Args:
         form: Unicode normalization form: "NFC", "NFD", "NFKC" or "NFKD". The last two also replace ligatures,

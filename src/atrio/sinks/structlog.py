@@ -44,10 +44,7 @@ class _Shape:
         self.sizes = tuple(field.name for field in fields if field.name.endswith("_size"))
 
 
-_SHAPES: Final = {
-    kind: _Shape(kind)
-    for kind in (events.PipelineStart, events.StageStart, events.StageRetry, events.StageEnd, events.PipelineEnd)
-}
+_SHAPES: Final = {kind: _Shape(kind) for kind in events.EVENT_KINDS}
 
 
 def fields_of(event: Event) -> dict[str, Any]:
@@ -73,6 +70,10 @@ def _cut_all(texts: dict[str, str]) -> dict[str, str]:
         if name in texts:
             short[name] = cut(texts[name], size)
     return short
+
+
+_LAST: Final = frozenset({events.PipelineEnd, events.BatchEnd})
+"""The last events of a run."""
 
 
 class _RunLog:
@@ -118,7 +119,7 @@ class StructlogSink:
         log = self._runs.get(event.run_id)
         if log is None:
             log = self._open(event.run_id)
-        if type(event) is events.PipelineEnd:
+        if type(event) in _LAST:
             del self._runs[event.run_id]
         level = event.level
         if events.LEVEL_NUMBERS[level] >= log.level:

@@ -1,225 +1,37 @@
-"""What happened: one frozen class per event, who listens, and the emission.
-
-An event is emitted to the sinks that were attached when its run started. With nobody listening a run makes no event
-object at all: it compares one integer, `Listeners.level`, with the level of what it would say.
-"""
+"""Who listens, and the emission."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import logging
 import warnings
+from collections.abc import Generator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, get_args
 
 import attrs
 
 from atrio.errors import SinkWarning
+from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
+from atrio.events._envelope import DEBUG, SILENT
+from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from datetime import datetime
-
-__all__ = [
-    "Event",
-    "PipelineEnd",
-    "PipelineStart",
-    "Sink",
-    "StageEnd",
-    "StageRetry",
-    "StageStart",
-    "current_listeners",
-    "emit",
-    "observe",
-    "observe_only",
-]
-
-Level: TypeAlias = Literal["debug", "info", "warning", "error"]
-
-DEBUG: Final = logging.DEBUG
-INFO: Final = logging.INFO
-WARNING: Final = logging.WARNING
-ERROR: Final = logging.ERROR
-SILENT: Final = logging.CRITICAL + 1
-"""Above every level that an event can have."""
-
-LEVEL_NUMBERS: Final[dict[Level, int]] = {"debug": DEBUG, "info": INFO, "warning": WARNING, "error": ERROR}
-
-_END_LEVELS: Final[dict[str, Level]] = {
-    "success": "info",
-    "degraded": "warning",
-    "skipped": "warning",
-    "cancelled": "warning",
-}
-
-
-def end_level(status: str) -> Level:
-    """Return the level of an end event: info for success, warning for what is half one, error for the rest."""
-    return _END_LEVELS.get(status, "error")
-
-
-@attrs.frozen
-class _Envelope:
-    """What every event carries.
-
-    Attributes:
-        run_id: 32 lower-case hexadecimal digits, a UUIDv7; None outside a run.
-        parent_run_id: the pipeline run or batch that this one runs inside.
-        parent_stage_id: the stage there.
-        parent_task_id: the batch task there.
-        timestamp: when it happened, aware, in UTC.
-    """
-
-    event_name: ClassVar[str]
-
-    run_id: str | None
-    parent_run_id: str | None
-    parent_stage_id: str | None
-    parent_task_id: str | None
-    timestamp: datetime
-
-
-@attrs.frozen
-class PipelineStart(_Envelope):
-    """A run of a pipeline began.
-
-    Attributes:
-        pipeline_id: the pipeline.
-        stage_count: how many stages this run has.
-    """
-
-    event_name: ClassVar[str] = "pipeline.start"
-    level: ClassVar[Level] = "info"
-
-    pipeline_id: str
-    stage_count: int
-
-
-@attrs.frozen
-class StageStart(_Envelope):
-    """A stage began, before its middleware.
-
-    Attributes:
-        pipeline_id: the pipeline.
-        stage_id: the stage.
-        agent_id: the stage's agent.
-        stage_index: the stage's place, from 0.
-    """
-
-    event_name: ClassVar[str] = "stage.start"
-    level: ClassVar[Level] = "debug"
-
-    pipeline_id: str
-    stage_id: str
-    agent_id: str
-    stage_index: int
-
-
-@attrs.frozen
-class StageRetry(_Envelope):
-    """An attempt failed and another one follows.
-
-    Attributes:
-        pipeline_id: the pipeline.
-        stage_id: the stage.
-        agent_id: the stage's agent.
-        attempt: the attempt that failed, from 1.
-        max_attempts: how many the stage may make.
-        backoff_s: the wait that follows, in seconds.
-        error_type: the class of the failure; `timeout` when the attempt's time ran out.
-        error_message: what the failure says.
-    """
-
-    event_name: ClassVar[str] = "stage.retry"
-    level: ClassVar[Level] = "warning"
-
-    pipeline_id: str
-    stage_id: str
-    agent_id: str
-    attempt: int
-    max_attempts: int
-    backoff_s: float
-    error_type: str | None
-    error_message: str | None
-
-
-@attrs.frozen
-class StageEnd(_Envelope):
-    """A stage that was begun ended, in whatever way.
-
-    Attributes:
-        pipeline_id: the pipeline.
-        stage_id: the stage.
-        agent_id: the stage's agent.
-        stage_index: the stage's place, from 0.
-        status: success, error, skipped or cancelled.
-        attempts: how often the agent was called.
-        duration_s: seconds on Trio's clock, middleware and waits included.
-        input_size: the size of what the agent was given, or None.
-        output_size: the size of what it gave, or None.
-        error_type: the class of what ended it; `timeout` when the last attempt's time ran out.
-        error_message: what that says.
-        error_stack: its traceback, without local variables.
-    """
-
-    event_name: ClassVar[str] = "stage.end"
-
-    pipeline_id: str
-    stage_id: str
-    agent_id: str
-    stage_index: int
-    status: str
-    attempts: int
-    duration_s: float
-    input_size: int | None
-    output_size: int | None
-    error_type: str | None
-    error_message: str | None
-    error_stack: str | None
-
-    @property
-    def level(self) -> Level:
-        """Info, error if it failed, warning if it was skipped or cancelled."""
-        return end_level(self.status)
-
-
-@attrs.frozen
-class PipelineEnd(_Envelope):
-    """A run of a pipeline ended, in whatever way.
-
-    Attributes:
-        pipeline_id: the pipeline.
-        status: success, degraded, failed or cancelled.
-        duration_s: seconds on Trio's clock.
-        stages_successful: how many stages succeeded.
-        stages_failed: how many failed.
-        stages_skipped: how many were skipped.
-        error_type: the class of what ended the run, if it failed.
-        error_message: what that says.
-        error_stack: its traceback, without local variables.
-    """
-
-    event_name: ClassVar[str] = "pipeline.end"
-
-    pipeline_id: str
-    status: str
-    duration_s: float
-    stages_successful: int
-    stages_failed: int
-    stages_skipped: int
-    error_type: str | None
-    error_message: str | None
-    error_stack: str | None
-
-    @property
-    def level(self) -> Level:
-        """Info, warning if it was degraded or cancelled, error if it failed."""
-        return end_level(self.status)
-
-
-Event: TypeAlias = PipelineStart | StageStart | StageRetry | StageEnd | PipelineEnd
+Event: TypeAlias = (
+    PipelineStart
+    | StageStart
+    | StageRetry
+    | StageEnd
+    | PipelineEnd
+    | BatchStart
+    | TaskStart
+    | TaskEnd
+    | BatchProgress
+    | BatchEnd
+)
 """Whatever a sink may be given."""
+
+EVENT_KINDS: Final = get_args(Event)
+"""Every class of events, in the order of the catalogue."""
 
 
 class Sink(Protocol):

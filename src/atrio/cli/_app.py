@@ -1,0 +1,106 @@
+"""The application: its commands, and what every end of it means as an exit code."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Final
+
+from cyclopts import App, CycloptsError, UnknownCommandError, UnusedCliTokensError
+
+from atrio import __version__
+from atrio.cli._exits import Exit
+from atrio.cli._streams import Refused, Unwritable, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app: Final = App(
+    name="atrio",
+    help="Run pipelines of small agents, and see what happens in them.",
+    usage="Usage: atrio COMMAND [OPTIONS]",
+    help_epilogue="Example:\n\n  atrio run text-report README.md",
+    # Markdown would take half as long again to import as all the rest that --help needs.
+    help_format="plaintext",
+    version=f"atrio {__version__}",
+    version_format="plaintext",
+    backend="trio",
+    # main() decides about interrupts, errors and exit codes.
+    suppress_keyboard_interrupt=False,
+    print_error=False,
+    exit_on_error=False,
+    result_action="return_value",
+)
+
+# By its import path, so that a command is imported when it is called or asked for its help, and not for that of others.
+app.command(
+    "atrio.cli.run:run",
+    name="run",
+    help="Run a pipeline on one input.\n\n"
+    "The output goes to stdout, everything else to stderr. The exit code is 0 for success, 1 if the run failed, 2 if "
+    "the command line or the input cannot be used, and 130 if it was interrupted.",
+    usage="Usage: atrio run PIPELINE [INPUT] [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio run text-report README.md\n"
+    "  cat README.md | atrio run text-report --log-level warning\n"
+    "  atrio run text-report --value '\"Some text.\"' --format json",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code.
+
+    Args:
+        arguments: what follows the program's name; by default that of this process.
+    """
+    _forgive_encodings()
+    code = Exit.INTERRUPTED
+    try:
+        code = _ended(sys.argv[1:] if arguments is None else arguments)
+    except* KeyboardInterrupt as interrupts:
+        say(_interrupted(interrupts))
+    return code
+
+
+def _ended(arguments: Sequence[str]) -> Exit:
+    try:
+        code: Exit | None = app(arguments)
+    except CycloptsError as error:
+        say(_misused(error))
+        return Exit.UNUSABLE
+    except Refused as refusal:
+        say(str(refusal))
+        return Exit.UNUSABLE
+    except Unwritable as reason:
+        say(str(reason))
+        return Exit.FAILED
+    except BrokenPipeError:
+        return Exit.STDOUT_CLOSED
+    # Help and version answer nothing.
+    return Exit.SUCCESS if code is None else code
+
+
+def _forgive_encodings() -> None:
+    """Let stdout show what its encoding lacks as escapes: a result is not lost for one character."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not where it is closed, or a host has put its own in its place
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _misused(error: CycloptsError) -> str:
+    """Return what is wrong with the command line, and where to read what would be right, in sentences."""
+    error.verbose = False
+    command = " ".join(("atrio", *(error.command_chain or ())))
+    what = str(error)
+    unused = error.unused_tokens or []
+    if isinstance(error, UnknownCommandError) and unused[0].startswith("-"):
+        what = f"{unused[0]!r} comes before the command, and options come after it."
+    elif isinstance(error, UnusedCliTokensError):
+        what = f"that is more than {command} takes: {' '.join(map(repr, unused))}."
+    return f"{what} See {command} --help."
+
+
+def _interrupted(interrupts: BaseExceptionGroup[KeyboardInterrupt]) -> str:
+    error: BaseException = interrupts
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"interrupted: {error}." if str(error) else "interrupted."

@@ -1,0 +1,68 @@
+"""What goes to stdout (results) and to stderr (everything else), and the refusal of what cannot be used."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What a terminal might obey; the line ends of a stack trace are kept by those who show one.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Refused(Exception):  # noqa: N818 - it is a sentence for the user, and no error of the program
+    """The command line or the input cannot be used; its text is a sentence that says why, and what would be right."""
+
+
+class Unwritable(Exception):  # noqa: N818 - as above
+    """The results cannot be written to stdout; its text says why."""
+
+
+def printable(text: str) -> str:
+    r"""Return `text` in one line that a terminal only shows: control characters become escapes, a newline ``\n``."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def say(sentence: str) -> None:
+    """Write `sentence` to stderr, as a line that names who speaks."""
+    if sys.stderr is None:  # closed by whoever started us
+        return
+    try:
+        sys.stderr.write(f"atrio: {printable(sentence)}\n")
+        sys.stderr.flush()
+    except OSError:
+        # Nobody listens any more, and there is nowhere left to say so; the exit code still tells.
+        discard(sys.stderr)
+
+
+def write_out(pieces: Iterable[str]) -> None:
+    """Write `pieces` to stdout, one after the other, and flush.
+
+    Raises:
+        BrokenPipeError: whoever read stdout has gone.
+        Unwritable: stdout is closed, or what it leads to is full.
+    """
+    stream = sys.stdout
+    if stream is None:
+        raise Unwritable("the results have nowhere to go: stdout is closed.")
+    try:
+        for piece in pieces:
+            stream.write(piece)
+        stream.flush()
+    except BrokenPipeError:
+        discard(stream)
+        raise
+    except OSError as error:
+        discard(stream)
+        raise Unwritable(f"the results cannot be written to stdout: {error.strerror}.") from error
+
+
+def discard(stream: TextIO) -> None:
+    """Lead `stream` nowhere, so that what it still holds does not fail a second time when the interpreter ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

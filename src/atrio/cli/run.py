@@ -1,0 +1,65 @@
+"""``atrio run``: one input through one pipeline."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from atrio import Pipeline, PipelineContext, PipelineResult, RunStatus
+from atrio.cli._exits import Exit, exit_for
+from atrio.cli._inputs import read_task
+from atrio.cli._interrupts import interrupt_cancels
+from atrio.cli._logs import logging_as
+from atrio.cli._options import FailOn, Options
+from atrio.cli._pipelines import pipeline_called
+from atrio.cli._render import as_json, as_table, complaint_of, output_of
+from atrio.cli._streams import say, write_out
+
+_DEFAULTS: Final = Options()
+
+
+async def run(
+    pipeline: Annotated[
+        str,
+        Parameter(help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown."),
+    ],
+    input: Annotated[  # noqa: A002 - it is INPUT on the command line
+        str | None,
+        Parameter(
+            help="A file, or - for standard input, which is also read if there is no INPUT and it is no terminal. "
+            "A .json file is parsed, and so is the one line of a .jsonl file; anything else is text."
+        ),
+    ] = None,
+    /,
+    *,
+    value: Annotated[str | None, Parameter(help="The input itself, as JSON, in place of INPUT.")] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        Parameter(help="Exit with 1 if the run is degraded: it reached its end, but a stage was skipped."),
+    ] = None,
+    options: Options = _DEFAULTS,
+) -> Exit:
+    """Run a pipeline on one input, and return the exit code."""
+    known = pipeline_called(pipeline)
+    task = read_task(input, value)
+    with logging_as(options):
+        result = await _result_of(known.build(), task)
+    write_out(_rendered(result, options))
+    if complaint := complaint_of(result, known.takes):
+        say(complaint)
+    return exit_for(result.status, fail_on)
+
+
+async def _result_of(pipeline: Pipeline[Any, Any], task: Any) -> PipelineResult[Any]:
+    context = PipelineContext(pipeline.pipeline_id)
+    with interrupt_cancels(f"run {context.run_id} of {pipeline.pipeline_id} was cancelled"):
+        async with pipeline:
+            return await pipeline.execute(task, context)
+
+
+def _rendered(result: PipelineResult[Any], options: Options) -> Iterable[str]:
+    if options.format == "json":
+        return as_json(result.to_dict())
+    if options.format == "table":
+        return (as_table(result),)
+    return () if result.status is RunStatus.FAILED else output_of(result)
