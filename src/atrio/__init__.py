@@ -11,6 +11,8 @@ Where things are::
     _stage      Stage, StageConfig, ErrorPolicy
     _run        the loop over the stages of one run
     _pipeline   Pipeline
+    _tasks      the outcome of a batch's task
+    _batch      BatchProcessor: batches and streams
     adapters    agents from elsewhere: blocking functions
     sinks       what is done with events: structlog, metrics
     testing     for tests: scripted agents, captured events
@@ -20,6 +22,8 @@ Where things are::
 
 from atrio._agent import Agent
 from atrio._attempts import Backoff, RetryOn, is_transient
+from atrio._batch import BatchConfig, BatchProcessor, Outcomes
+from atrio._batch_results import BatchMetrics, BatchResult
 from atrio._context import PipelineContext, current_context
 from atrio._pipeline import Empty, Pipeline
 from atrio._results import (
@@ -35,8 +39,21 @@ from atrio._results import (
 )
 from atrio._run import Measure, Middleware
 from atrio._stage import ErrorPolicy, Stage, StageConfig
+from atrio._tasks import CurrentTask, TaskResult, TaskStatus, current_task
 from atrio._version import __version__
-from atrio.errors import AtrioError, CircuitOpenError, PipelineError, SinkWarning, StageTimeoutError
+from atrio.errors import (
+    AtrioError,
+    BatchError,
+    CircuitOpenError,
+    NestedBatchError,
+    PipelineError,
+    SinkWarning,
+    StageTimeoutError,
+    TaskCancelledError,
+    TaskError,
+    TaskNotStartedError,
+    TaskTimeoutError,
+)
 from atrio.events import Event, Sink, observe, observe_only
 from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCollector
 
@@ -45,7 +62,13 @@ __all__ = [
     "AtrioError",
     "AttemptFailure",
     "Backoff",
+    "BatchConfig",
+    "BatchError",
+    "BatchMetrics",
+    "BatchProcessor",
+    "BatchResult",
     "CircuitOpenError",
+    "CurrentTask",
     "Empty",
     "ErrorEntry",
     "ErrorInfo",
@@ -56,6 +79,8 @@ __all__ = [
     "Measure",
     "MetricsCollector",
     "Middleware",
+    "NestedBatchError",
+    "Outcomes",
     "Pipeline",
     "PipelineContext",
     "PipelineError",
@@ -71,8 +96,15 @@ __all__ = [
     "StageRecord",
     "StageStatus",
     "StageTimeoutError",
+    "TaskCancelledError",
+    "TaskError",
+    "TaskNotStartedError",
+    "TaskResult",
+    "TaskStatus",
+    "TaskTimeoutError",
     "__version__",
     "current_context",
+    "current_task",
     "is_transient",
     "observe",
     "observe_only",

@@ -14,7 +14,7 @@ import trio
 
 from atrio import _validation as valid
 from atrio._results import AttemptFailure, ErrorInfo, annotate
-from atrio.errors import CircuitOpenError, PipelineError, StageTimeoutError
+from atrio.errors import CircuitOpenError, NestedBatchError, PipelineError, StageTimeoutError
 
 if TYPE_CHECKING:
     import random
@@ -93,7 +93,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _covers(retry_on: RetryOn, error: BaseException) -> bool:
-    if isinstance(error, CircuitOpenError) or not isinstance(error, Exception):
+    if isinstance(error, CircuitOpenError | NestedBatchError) or not isinstance(error, Exception):
         return False
     if isinstance(retry_on, type | tuple):
         return isinstance(error, retry_on)

@@ -19,9 +19,12 @@ from atrio.errors import PipelineError
 
 __all__ = ["Empty", "Pipeline"]
 
-In = TypeVar("In")
-Mid = TypeVar("Mid")
-Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+# Of `add_stage` alone: the class's own are bound by the object already, and so could not vary from stage to stage.
+First = TypeVar("First")
+Last = TypeVar("Last")
+Next = TypeVar("Next")
 
 if TYPE_CHECKING:
 
@@ -37,7 +40,7 @@ else:
         """The output type, as type checkers see it, of a pipeline that was given no stage yet."""
 
 
-class Pipeline(Generic[In, Out]):
+class Pipeline(Generic[In_contra, Out_co]):
     """Stages, run one after the other: each gets what the one before gave. A pipeline is itself an agent.
 
     Args:
@@ -54,7 +57,7 @@ class Pipeline(Generic[In, Out]):
     __slots__ = ("__weakref__", "_lifetime", "_measure", "_middleware", "_stages", "pipeline_id")
 
     @overload
-    def __init__(self: Pipeline[Any, Empty], pipeline_id: str, *, measure: Measure | None = None) -> None: ...
+    def __init__(self: Pipeline[object, Empty], pipeline_id: str, *, measure: Measure | None = None) -> None: ...
     @overload
     def __init__(self, pipeline_id: str, *, measure: Measure | None = None) -> None: ...
     def __init__(self, pipeline_id: str, *, measure: Measure | None = None) -> None:
@@ -80,10 +83,12 @@ class Pipeline(Generic[In, Out]):
         """The stages, in order."""
         return self._stages
 
+    # `object`, not `Any`: else a pipeline whose last agent is untyped would count as one without stages, and its input
+    # type would be the next stage's.
     @overload
-    def add_stage(self: Pipeline[Any, Empty], stage: Stage[In, Mid]) -> Pipeline[In, Mid]: ...
+    def add_stage(self: Pipeline[object, Empty], stage: Stage[First, Next]) -> Pipeline[First, Next]: ...
     @overload
-    def add_stage(self: Pipeline[In, Mid], stage: Stage[Mid, Out]) -> Pipeline[In, Out]: ...
+    def add_stage(self: Pipeline[First, Last], stage: Stage[Last, Next]) -> Pipeline[First, Next]: ...
     def add_stage(self, stage: Stage[Any, Any]) -> Any:
         """Add a stage at the end, and return the pipeline.
 
@@ -107,7 +112,7 @@ class Pipeline(Generic[In, Out]):
         self._stages = (*self._stages, stage)
         return self
 
-    def add_middleware(self, middleware: Middleware) -> Pipeline[In, Out]:
+    def add_middleware(self, middleware: Middleware) -> Pipeline[In_contra, Out_co]:
         """Add a function that is called before each stage, after those added before, and return the pipeline.
 
         Args:
@@ -126,7 +131,7 @@ class Pipeline(Generic[In, Out]):
         self._middleware = (*self._middleware, middleware)
         return self
 
-    async def execute(self, data: In, context: PipelineContext | None = None) -> PipelineResult[Out]:
+    async def execute(self, data: In_contra, context: PipelineContext | None = None) -> PipelineResult[Out_co]:
         """Run the stages on `data`.
 
         A stage's failure is in the result and is not raised; a cancellation comes through.
@@ -172,7 +177,7 @@ class Pipeline(Generic[In, Out]):
         if context.pipeline_id != self.pipeline_id:
             raise ValueError(f"{context!r} is not for pipeline {self.pipeline_id!r}: make one with that id")
 
-    async def process(self, data: In, /) -> Out:
+    async def process(self, data: In_contra, /) -> Out_co:
         """Run the stages on `data`, and return the output: the pipeline as an agent.
 
         Raises:
@@ -180,7 +185,7 @@ class Pipeline(Generic[In, Out]):
         """
         return (await self.execute(data)).unwrap()
 
-    async def __aenter__(self) -> Pipeline[In, Out]:
+    async def __aenter__(self) -> Pipeline[In_contra, Out_co]:
         """Enter every agent in it that is an async context manager; agents shared with others once."""
         await self._lifetime.enter([stage.agent for stage in self._stages])
         return self

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -26,7 +26,7 @@ __all__ = [
     "StageStatus",
 ]
 
-Out = TypeVar("Out")
+Out_co = TypeVar("Out_co", covariant=True)
 
 
 class RunStatus(StrEnum):
@@ -97,6 +97,11 @@ class ErrorInfo:
             return "".join(traceback.format_exception(self.exception))
         except Exception:  # noqa: BLE001 - an exception can break its own formatting
             return f"{self.error_type}: {self.message}\n"
+
+
+def error_fields(error: ErrorInfo | None) -> tuple[str | None, str | None, str | None]:
+    """Return the error fields of an end event: type, message and stack."""
+    return (None, None, None) if error is None else (error.error_type, error.message, error.stack)
 
 
 @attrs.frozen
@@ -254,7 +259,7 @@ def _failure_sentence(pipeline_id: str, stage_id: str | None, error: ErrorInfo |
 
 
 @attrs.frozen
-class PipelineResult(Generic[Out]):
+class PipelineResult(Generic[Out_co]):
     """What a run of a pipeline gave.
 
     Attributes:
@@ -274,7 +279,7 @@ class PipelineResult(Generic[Out]):
     run_id: str
     pipeline_id: str
     status: RunStatus
-    output: Out | None
+    output: Out_co | None
     last_output: Any
     stages: tuple[StageRecord, ...]
     errors: tuple[ErrorEntry, ...]
@@ -310,7 +315,7 @@ class PipelineResult(Generic[Out]):
             math.fsum(durations),
         )
 
-    def unwrap(self) -> Out:
+    def unwrap(self) -> Out_co:
         """Return the output of a run that reached its end.
 
         Raises:
@@ -318,7 +323,8 @@ class PipelineResult(Generic[Out]):
                 :class:`~atrio.errors.StageTimeoutError` if a stage's deadline ended the run.
         """
         if self.status in {RunStatus.SUCCESS, RunStatus.DEGRADED}:
-            return self.output  # type: ignore[return-value]  # it reached its end, so this is an Out
+            # It reached its end, so this is an Out, of which None may be one.
+            return cast("Out_co", self.output)
         # A stage that fails ends the run, so what ended it stands in the last record.
         last = self.stages[-1] if self.stages else None
         error = last.error if last else None

@@ -109,7 +109,7 @@ class Run:
         finally:
             duration_s = trio.current_time() - self._begun
             self._context.status = self._status
-            self._events.pipeline_end(self._status, duration_s, self._context._history)
+            self._events.pipeline_end(self._status.value, duration_s, self._context._history)
         return self._result(duration_s)
 
     async def _run_stages(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atrio import events
-from atrio._results import StageRecord, StageStatus
+from atrio._parents import parent_ids
+from atrio._results import StageRecord, StageStatus, error_fields
 from atrio._stamps import utc_now
+from atrio._tasks import running_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atrio._attempts import Attempts
     from atrio._context import PipelineContext
-    from atrio._results import ErrorInfo
     from atrio._stage import Stage
 
 
@@ -33,12 +34,7 @@ class RunEvents:
     def __init__(self, context: PipelineContext, parent: PipelineContext | None) -> None:
         self._listeners = events.current_listeners()
         self._pipeline_id = context.pipeline_id
-        self._ids: tuple[str, str | None, str | None, str | None] = (
-            context.run_id,
-            None if parent is None else parent.run_id,
-            None if parent is None else parent._stage_id,
-            None,
-        )
+        self._ids = (context.run_id, *parent_ids(parent, running_task.get()))
         self.quiet = self._listeners.level > events.ERROR
 
     def pipeline_start(self, stage_count: int) -> None:
@@ -90,7 +86,7 @@ class RunEvents:
                 record.duration_s,
                 record.input_size,
                 record.output_size,
-                *_error_fields(record.error),
+                *error_fields(record.error),
             )
         )
 
@@ -110,10 +106,6 @@ class RunEvents:
                 statuses.count(StageStatus.SUCCESS),
                 statuses.count(StageStatus.ERROR),
                 statuses.count(StageStatus.SKIPPED),
-                *_error_fields(ended_by),
+                *error_fields(ended_by),
             )
         )
-
-
-def _error_fields(error: ErrorInfo | None) -> tuple[str | None, str | None, str | None]:
-    return (None, None, None) if error is None else (error.error_type, error.message, error.stack)

@@ -15,8 +15,8 @@ from atrio._attempts import Backoff, Policy, RetryOn, is_transient
 
 __all__ = ["ErrorPolicy", "Stage", "StageConfig"]
 
-In = TypeVar("In")
-Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
 class ErrorPolicy(StrEnum):
@@ -88,7 +88,7 @@ _DEFAULT_CONFIG = StageConfig()
 
 
 @attrs.frozen(init=False)
-class Stage(Generic[In, Out]):
+class Stage(Generic[In_contra, Out_co]):
     """One step of a pipeline.
 
     Args:
@@ -107,7 +107,7 @@ class Stage(Generic[In, Out]):
     """
 
     stage_id: str
-    agent: Agent[In, Out]
+    agent: Agent[In_contra, Out_co]
     name: str
     description: str
     config: StageConfig
@@ -117,7 +117,7 @@ class Stage(Generic[In, Out]):
     def __init__(
         self,
         stage_id: str,
-        agent: Agent[In, Out],
+        agent: Agent[In_contra, Out_co],
         *,
         name: str | None = None,
         description: str = "",
@@ -127,7 +127,7 @@ class Stage(Generic[In, Out]):
     def __init__(
         self,
         stage_id: str,
-        agent: Callable[[In], Awaitable[Out]],
+        agent: Callable[[In_contra], Awaitable[Out_co]],
         *,
         name: str | None = None,
         description: str = "",

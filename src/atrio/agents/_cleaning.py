@@ -13,9 +13,9 @@ from atrio.agents._offload import Poll, no_poll
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 # Where a cut can change neither normalization nor what is seen around a joiner: these begin anew, whatever is before
-# them. Not between the two characters of a Windows line end, nor in an emoji made of several.
+# them, and stay. Not between the two characters of a Windows line end, nor in an emoji made of several.
 _FRESH_START: Final = regex.compile(
-    r"(?V1)(?=[[\x00-\x7f]--[\n]]|[[\p{Han}\p{Hiragana}\p{Katakana}\uac00-\ud7a3]&&[\p{L}\p{Nl}]])|(?<!\u200d)(?=\p{Extended_Pictographic})"
+    r"(?V1)(?=[\t\x20-\x7e]|[[\p{Han}\p{Hiragana}\p{Katakana}\uac00-\ud7a3]&&[\p{L}\p{Nl}]])|(?<!\u200d)(?=\p{Extended_Pictographic})"
 )
 _LINE_END: Final = regex.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 

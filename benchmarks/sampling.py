@@ -1,0 +1,64 @@
+"""How measurements are taken and compared: interleaved rounds, medians of the rounds' ratios, intervals."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+Sample = TypeVar("Sample")
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+# Beyond these the machine was busy with something else, and the third digit of a ratio means nothing.
+NOISY_SPREAD = 0.10
+NOISY_CONTROL = 0.03
+
+
+def interleave(measures: Mapping[str, Callable[[], Sample]], rounds: int, rng: Random) -> dict[str, list[Sample]]:
+    """Take one sample of each per round, in a new order each round, so that no one always comes after the same."""
+    samples: dict[str, list[Sample]] = {name: [] for name in measures}
+    order = list(measures)
+    for _ in range(rounds):
+        rng.shuffle(order)
+        for name in order:
+            samples[name].append(measures[name]())
+    return samples
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A median of ratios, and the interval in which it lies with 95 % confidence."""
+
+    median: float
+    low: float
+    high: float
+
+
+def ratio_of(numerators: Sequence[float], denominators: Sequence[float], rng: Random) -> Ratio:
+    """Compare two contestants round by round: what slows a whole round down slows both, and cancels out."""
+    ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
+    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
+    return Ratio(statistics.median(ratios), medians[tail], medians[-tail - 1])
+
+
+def spread_of(samples: Sequence[float]) -> float:
+    """Return the interquartile range as a share of the median; 0 where there are too few samples to tell."""
+    if len(samples) < 4:
+        return 0.0
+    first, median, third = statistics.quantiles(samples, n=4, method="inclusive")
+    return (third - first) / median
+
+
+def noise_in(samples: Mapping[str, Sequence[float]], control: Ratio | None) -> list[str]:
+    """Return a warning for each sign that the machine was noisy."""
+    warnings = [
+        f"{name}: half of its samples spread over {spread:.0%} of their median"
+        for name, spread in ((name, spread_of(each)) for name, each in samples.items())
+        if spread > NOISY_SPREAD
+    ]
+    if control is not None and abs(control.median - 1) > NOISY_CONTROL:
+        warnings.append(f"the control, a loop against itself, came out at {control.median:.2f}")
+    return warnings

@@ -1,0 +1,37 @@
+"""Nurseries of our own, which must not show: a single error leaves as itself, several leave as one group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import trio
+
+
+@asynccontextmanager
+async def unseen_nursery() -> AsyncGenerator[trio.Nursery]:
+    """Open a nursery whose exception group is not seen where one error is in it, or nothing but cancellations."""
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+    except BaseExceptionGroup as group:
+        alone = _alone(group)
+        if alone is None:
+            raise
+        # What it was raised in is the nursery's group, which is what must not show.
+        raise alone from alone.__cause__
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    cancelled, errors = group.split(trio.Cancelled)
+    if errors is None:
+        return next(each for each in _leaves(group))
+    if cancelled is None and len(errors.exceptions) == 1:
+        return errors.exceptions[0]
+    return None
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+    return [error]

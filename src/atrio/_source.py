@@ -1,0 +1,198 @@
+"""Where a batch's inputs come from: any iterable or async iterable of pairs, or of data for one agent.
+
+A sync source is pulled by the workers themselves. An async one is pulled by one feeder task: several workers in one
+async generator would corrupt its cancel scopes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Final
+
+import trio
+
+from atrio._agent import agent_id_of, as_agent
+from atrio._validation import derived_id
+
+_KNOWN_AGENTS: Final = 1000
+"""How many agents of a batch are remembered as checked; more are checked again as they come."""
+
+
+class Pairs:
+    """Makes the agent and the data of a task out of what a source gave.
+
+    Args:
+        agent: the one agent of all inputs, or None if each input is an ``(agent, data)`` pair.
+
+    Raises:
+        TypeError: `agent` is no agent.
+    """
+
+    __slots__ = ("_agent", "_known")
+
+    def __init__(self, agent: Any = None) -> None:
+        self._agent = None if agent is None else _checked(agent)
+        self._known: dict[int, tuple[Any, Any, str]] = {}
+
+    def split(self, item: Any) -> tuple[Any, str, Any]:
+        """Return the agent, its id and the data of `item`.
+
+        Raises:
+            TypeError: `item` is no pair, or what is in it is no agent.
+            ValueError: the agent's id is none.
+        """
+        if self._agent is not None:
+            _, agent, agent_id = self._agent
+            return agent, agent_id, item
+        if not isinstance(item, tuple) or len(item) != 2:
+            raise TypeError(
+                f"a batch takes (agent, data) pairs, not {_shown(item)}: use map(agent, inputs) for one agent"
+            )
+        candidate, data = item
+        known = self._known.get(id(candidate))
+        if known is None:
+            known = _checked(candidate)
+            if len(self._known) >= _KNOWN_AGENTS:
+                self._known.clear()
+            # With the candidate itself, so that no other object gets its id.
+            self._known[id(candidate)] = known
+        _, agent, agent_id = known
+        return agent, agent_id, data
+
+
+def _shown(item: object) -> str:
+    return f"a tuple of {len(item)}" if isinstance(item, tuple) else f"{type(item).__name__}"
+
+
+def _checked(candidate: Any) -> tuple[Any, Any, str]:
+    agent = as_agent(candidate)
+    return candidate, agent, agent_id_of(agent)
+
+
+class RefusedPair:
+    """Stands in for the agent of an input that is no pair of an agent and data: that task's error.
+
+    Args:
+        item: what the source gave.
+        error: why it was refused.
+    """
+
+    __slots__ = ("_error", "agent_id")
+
+    def __init__(self, item: Any, error: Exception) -> None:
+        candidate = item[0] if isinstance(item, tuple) and item else item
+        self.agent_id = derived_id(type(candidate).__name__)
+        self._error = error
+
+    async def process(self, _data: Any, /) -> Any:
+        """Raise the error."""
+        raise self._error
+
+
+def length_of(inputs: Any) -> int | None:
+    """Return how many inputs there are, None if their source does not say."""
+    return len(inputs) if hasattr(type(inputs), "__len__") else None
+
+
+def check_source(inputs: Any, what: str) -> None:
+    """Raise TypeError unless `inputs` can be iterated, or iterated asynchronously."""
+    if isinstance(inputs, str | bytes):
+        raise TypeError(
+            f"{what} must be an iterable of inputs, and {type(inputs).__name__} is one input: put it in a list"
+        )
+    if hasattr(type(inputs), "__aiter__") or hasattr(type(inputs), "__iter__") or hasattr(type(inputs), "__getitem__"):
+        return
+    if inspect.isasyncgenfunction(inputs) or inspect.isgeneratorfunction(inputs):
+        raise TypeError(
+            f"{what} must be an iterable, and {inputs.__name__} is a function: call it, {inputs.__name__}()"
+        )
+    raise TypeError(f"{what} must be an iterable or an async iterable, not {type(inputs).__name__}")
+
+
+class SyncSource:
+    """A sync iterable, pulled by whichever worker is free.
+
+    Args:
+        inputs: the iterable.
+    """
+
+    is_async: Final = False
+
+    def __init__(self, inputs: Iterable[Any]) -> None:
+        self.total = length_of(inputs)
+        self.iterator: Iterator[Any] = iter(inputs)
+
+    def close(self) -> None:
+        """Close a generator that was left before its end."""
+        close = getattr(self.iterator, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncSource:
+    """An async iterable, pulled by one feeder task, one input ahead of the workers.
+
+    Args:
+        inputs: the async iterable.
+
+    Attributes:
+        take: where the workers take what was pulled.
+    """
+
+    is_async: Final = True
+
+    def __init__(self, inputs: AsyncIterable[Any]) -> None:
+        self.total = length_of(inputs)
+        self._inputs = inputs
+        self._pulling = trio.CancelScope()
+        self._stopped = False
+        self._give, self.take = trio.open_memory_channel[Any](0)
+
+    def stop(self) -> None:
+        """Pull no more; what was pulled is still given."""
+        self._stopped = True
+        self._pulling.cancel()
+
+    def close(self) -> None:
+        """Stop, and give no more: the workers are gone."""
+        self.stop()
+        self.take.close()
+
+    async def feed(self, begin: Callable[[Any], Any], failed: Callable[[Exception], None]) -> None:
+        """Pull until the source ends or :meth:`stop` is called, and give what `begin` makes of each input.
+
+        Args:
+            begin: told each input as it is pulled.
+            failed: told what the source raised, if it did.
+        """
+        iterator = aiter(self._inputs)
+        try:
+            # A worker that is gone takes nothing more: the batch's time is up, or its stream was left.
+            with contextlib.suppress(trio.BrokenResourceError):
+                async with self._give:
+                    while not self._stopped and (item := await self._pull(iterator)) is not _END:
+                        await self._give.send(begin(item))
+        except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
+            failed(error)
+        finally:
+            await self._close(iterator, failed)
+
+    async def _pull(self, iterator: AsyncIterator[Any]) -> Any:
+        with trio.CancelScope() as self._pulling:
+            return await anext(iterator, _END)
+        return _END
+
+    async def _close(self, iterator: AsyncIterator[Any], failed: Callable[[Exception], None]) -> None:
+        # In the task that pulled, because scopes of the source's own may be open in it, and not in a scope of ours
+        # that is cancelled, so that the source can still say goodbye to whatever it reads from.
+        aclose = getattr(iterator, "aclose", None)
+        if aclose is not None:
+            try:
+                await aclose()
+            except Exception as error:  # noqa: BLE001 - as above
+                failed(error)
+
+
+_END: Final = object()
