@@ -185,6 +185,10 @@ class TestIdsOfEveryKind:
         assert good in {getattr(made, name, None) for name in ("stage_id", "pipeline_id", "agent_id")}
 
 
+def test_the_repr_of_a_function_as_an_agent_names_it():
+    assert "'double'" in repr(Stage("s", double).agent)
+
+
 def test_a_stage_id_of_none_is_refused():
     with pytest.raises(ValueError, match="stage_id must be a string of 1 to 200 characters"):
         Stage(None, double)
@@ -207,7 +211,7 @@ def test_a_long_class_name_is_shortened_too():
     assert len(Stage("s", kind()).agent_id) == 200
 
 
-async def test_an_id_derived_from_a_callable_object_is_that_of_its_class():
+def test_an_id_derived_from_a_callable_object_is_that_of_its_class():
     class Wrapper(Callable):
         def __init__(self, func):
             self.func = func

@@ -10,6 +10,8 @@ from atrio._parents import parent_ids
 from atrio._results import error_fields
 from atrio._stamps import utc_now
 from atrio._tasks import BatchIdentity, TaskResult, TaskStatus
+from atrio.events import _levels as levels
+from atrio.events._observing import current_listeners
 
 TENTHS: Final = 10
 
@@ -59,25 +61,25 @@ class BatchEvents:
     __slots__ = ("_ids", "_listeners", "_max_concurrent", "_name", "_total", "next_progress", "quiet")
 
     def __init__(self, identity: BatchIdentity, name: str, total: int | None, max_concurrent: int) -> None:
-        self._listeners = events.current_listeners()
+        self._listeners = current_listeners()
         self._name = name
         self._total = total
         self._max_concurrent = max_concurrent
         self._ids = (identity.batch_id, *parent_ids(identity.context, identity.task))
-        self.quiet = self._listeners.level > events.ERROR
+        self.quiet = self._listeners.level > levels.ERROR
         # Never reached where the total is not known: then a clock tells when.
         self.next_progress = -1 if total is None else _count_at(1, total)
 
     def batch_start(self) -> None:
         """Say that the batch began."""
-        if self._listeners.level <= events.INFO:
+        if self._listeners.level <= levels.INFO:
             self._listeners.emit(
                 events.BatchStart(*self._ids, utc_now(), self._name, self._total, self._max_concurrent)
             )
 
     def task_start(self, task: TaskResult[Any]) -> None:
         """Say that `task` began."""
-        if self._listeners.level <= events.DEBUG:
+        if self._listeners.level <= levels.DEBUG:
             self._listeners.emit(
                 events.TaskStart(
                     *self._ids, utc_now(), self._name, task.task_id, task.agent_id, task.index, task.queued_s
@@ -86,7 +88,7 @@ class BatchEvents:
 
     def task_end(self, task: TaskResult[Any]) -> None:
         """Say that `task` ended."""
-        if self._listeners.level <= events.LEVEL_NUMBERS[events.task_end_level(task.status)]:
+        if self._listeners.level <= levels.LEVEL_NUMBERS[levels.task_end_level(task.status)]:
             self._listeners.emit(
                 events.TaskEnd(
                     *self._ids,
@@ -105,13 +107,13 @@ class BatchEvents:
     @property
     def wants_ticks(self) -> bool:
         """Whether progress is to be told by the clock: somebody listens, and the total is not known."""
-        return self._total is None and self._listeners.level <= events.INFO
+        return self._total is None and self._listeners.level <= levels.INFO
 
     def progress(self, tally: Tally, elapsed_s: float) -> None:
         """Say how far the batch is, and find out when to say it next."""
         if self._total is not None:
             self.next_progress = _count_at(tally.ended * TENTHS // self._total + 1, self._total)
-        if self._listeners.level <= events.INFO:
+        if self._listeners.level <= levels.INFO:
             self._listeners.emit(
                 events.BatchProgress(
                     *self._ids,

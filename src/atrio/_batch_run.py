@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from math import inf
 from time import perf_counter
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 import trio
@@ -266,7 +266,7 @@ class BatchRun:
                     self._fail(task, error)
                 except BaseException as error:  # noqa: BLE001 - it is raised, but for the errors beside it
                     task.status = TaskStatus.CANCELLED
-                    raise_without_errors(task, error)
+                    raise what_stops(task, error) from error.__cause__
                 finally:
                     task.duration_s = trio.current_time() - begun
                     self._end(task)
@@ -308,15 +308,15 @@ class BatchRun:
                 self._events.progress(self._tally, trio.current_time() - self._begun)
 
 
-def raise_without_errors(task: TaskResult[Any], error: BaseException) -> NoReturn:
-    """Raise `error`, which stops `task`; errors that the agent raised beside it become the task's.
+def what_stops(task: TaskResult[Any], error: BaseException) -> BaseException:
+    """Return what of `error` stops `task`; errors that the agent raised beside its cancellation become the task's.
 
     One task's failure never touches another, so they must not leave with the cancellation of the batch.
     """
     errors, stop = error.split(Exception) if isinstance(error, BaseExceptionGroup) else (None, error)
     if errors is None or stop is None:
-        raise error
+        return error
     cancelled = TaskCancelledError(task.task_id, task.index)
     cancelled.__cause__ = errors
     task.error = ErrorInfo.of(cancelled)
-    raise stop from None
+    return stop

@@ -94,7 +94,7 @@ class PipelineContext:
     def _log_error(self, error_type: str, message: str, stage_id: str | None) -> None:
         self._error_log.append(ErrorEntry(message, error_type, stage_id, utc_now()))
 
-    def note(self, **values: Any) -> None:
+    def note(self, /, **values: Any) -> None:
         """Put `values` into the metadata of the stage that runs now, token usage for instance.
 
         Args:

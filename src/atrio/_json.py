@@ -15,7 +15,7 @@ import attrs
 from cattrs.preconf.json import make_converter
 
 from atrio._results import ErrorInfo
-from atrio._text import encodable
+from atrio._text import digits, encodable
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -51,10 +51,7 @@ def _plain(value: Any, around: tuple[int, ...]) -> Json:
 def _integer(value: int) -> int | str:
     if -_LARGEST_INT <= value < _LARGEST_INT:
         return value
-    try:
-        return str(value)
-    except ValueError:  # Python refuses to write so many decimal digits
-        return hex(value)
+    return digits(value)
 
 
 def _real(value: float) -> float | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 from trio.lowlevel import RunVar
+
+from atrio._agent import FunctionAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +77,11 @@ async def leave(agent: Any, exc_info: ExcInfo) -> None:
         entry.settled.set()
 
 
-def _is_context_manager(agent: Any) -> bool:
-    return hasattr(type(agent), "__aenter__") and hasattr(type(agent), "__aexit__")
+def _managed(agent: Any) -> Any | None:
+    """Return what of `agent` is an async context manager, None if nothing is."""
+    candidate = agent.process if isinstance(agent, FunctionAgent) else agent
+    is_one = hasattr(type(candidate), "__aenter__") and hasattr(type(candidate), "__aexit__")
+    return candidate if is_one else None
 
 
 async def _leave_with(
@@ -90,7 +96,7 @@ class Lifetime:
     __slots__ = ("_stacks",)
 
     def __init__(self) -> None:
-        self._stacks: list[AsyncExitStack] = []
+        self._stacks: deque[AsyncExitStack] = deque()
 
     async def enter(self, agents: Iterable[Any]) -> None:
         """Enter those of `agents` that are async context managers, in order; if one fails, leave the ones before."""
@@ -98,13 +104,16 @@ class Lifetime:
         await trio.lowlevel.checkpoint()
         async with AsyncExitStack() as stack:
             for agent in agents:
-                if _is_context_manager(agent):
-                    await enter(agent)
-                    stack.push_async_exit(partial(_leave_with, agent))
+                managed = _managed(agent)
+                if managed is not None:
+                    await enter(managed)
+                    stack.push_async_exit(partial(_leave_with, managed))
             self._stacks.append(stack.pop_all())
 
     async def leave(self, exc_info: ExcInfo) -> None:
-        """Leave what the latest :meth:`enter` entered, in reverse."""
-        await self._stacks.pop().__aexit__(*exc_info)
+        """Leave, in reverse, what the earliest :meth:`enter` entered that was not left yet."""
+        # The earliest has the fewest agents, as stages are only ever added: so none is left while a block that knows it
+        # goes on, in whatever order the blocks end.
+        await self._stacks.popleft().__aexit__(*exc_info)
         if exc_info[1] is None:
             await trio.lowlevel.checkpoint()

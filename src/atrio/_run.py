@@ -273,7 +273,7 @@ class Run:
             next(outputs, None),
             context.stage_history,
             context.error_log,
-            context.metadata,
+            dict(context.metadata),
             context.started_at,
             duration_s,
             len(self._stages),

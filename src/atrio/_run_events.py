@@ -9,6 +9,8 @@ from atrio._parents import parent_ids
 from atrio._results import StageRecord, StageStatus, error_fields
 from atrio._stamps import utc_now
 from atrio._tasks import running_task
+from atrio.events import _levels as levels
+from atrio.events._observing import current_listeners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,26 +34,26 @@ class RunEvents:
     __slots__ = ("_ids", "_listeners", "_pipeline_id", "quiet")
 
     def __init__(self, context: PipelineContext, parent: PipelineContext | None) -> None:
-        self._listeners = events.current_listeners()
+        self._listeners = current_listeners()
         self._pipeline_id = context.pipeline_id
         self._ids = (context.run_id, *parent_ids(parent, running_task.get()))
-        self.quiet = self._listeners.level > events.ERROR
+        self.quiet = self._listeners.level > levels.ERROR
 
     def pipeline_start(self, stage_count: int) -> None:
         """Say that the run began."""
-        if self._listeners.level <= events.INFO:
+        if self._listeners.level <= levels.INFO:
             self._listeners.emit(events.PipelineStart(*self._ids, utc_now(), self._pipeline_id, stage_count))
 
     def stage_start(self, stage: Stage[Any, Any], index: int) -> None:
         """Say that `stage` began."""
-        if self._listeners.level <= events.DEBUG:
+        if self._listeners.level <= levels.DEBUG:
             self._listeners.emit(
                 events.StageStart(*self._ids, utc_now(), self._pipeline_id, stage.stage_id, stage.agent_id, index)
             )
 
     def stage_retry(self, stage: Stage[Any, Any], attempts: Attempts, backoff_s: float) -> None:
         """Say that the attempt made last failed, and that another follows after `backoff_s` seconds."""
-        if self._listeners.level <= events.WARNING:
+        if self._listeners.level <= levels.WARNING:
             failure = attempts.failures[-1]
             self._listeners.emit(
                 events.StageRetry(
@@ -71,7 +73,7 @@ class RunEvents:
     def stage_end(self, record: StageRecord) -> None:
         """Say that the stage of `record` ended."""
         # Most stages succeed, and most loggers leave nothing out: asking for the level is the rare case.
-        if self.quiet or self._listeners.level > events.LEVEL_NUMBERS[events.end_level(record.status)]:
+        if self.quiet or self._listeners.level > levels.LEVEL_NUMBERS[levels.end_level(record.status)]:
             return
         self._listeners.emit(
             events.StageEnd(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from atrio.events import warn_of_observer
+from atrio.events._observing import warn_of_observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,14 @@ def encodable(text: str) -> str:
     return text
 
 
+def digits(value: int) -> str:
+    """Return `value` in decimal digits, in hexadecimal ones where Python refuses to write so many."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
 def encoded_size(text: str) -> int:
     """Return how many bytes `text` fills in JSON at most, without its quotes: as if everything but ASCII is escaped."""
     return len(json.dumps(text)) - 2

@@ -141,7 +141,8 @@ class BatchError(AtrioError, ExceptionGroup[Exception]):
     def __init__(self, message: str, errors: Sequence[Exception], *, result: Any = None) -> None:  # noqa: ARG002
         super().__init__(message, errors)
 
-    def derive(self, errors: Sequence[Exception], /) -> BatchError:  # type: ignore[override]
+    # Exceptions alone are in this group, as the type of BaseExceptionGroup.derive cannot say.
+    def derive(self, errors: Sequence[Exception], /) -> BatchError:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return a group of some of the errors, as ``split`` and ``except*`` do, with the same result."""
         return BatchError(self.message, errors, result=self.result)
 

@@ -163,7 +163,6 @@ class ScriptedAgent:
         self.calls.append(call)
         self.running += 1
         self.most_running = max(self.running, self.most_running)
-        call.outcome = "raised"
         try:
             if step.after:
                 await trio.sleep(step.after)
@@ -172,6 +171,9 @@ class ScriptedAgent:
             call.outcome = "returned"
         except trio.Cancelled:
             call.outcome = "cancelled"
+            raise
+        except BaseException:
+            call.outcome = "raised"
             raise
         finally:
             self.running -= 1

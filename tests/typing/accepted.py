@@ -11,7 +11,6 @@ from atrio import (
     Agent,
     Backoff,
     CircuitOpenError,
-    Empty,
     ErrorPolicy,
     Event,
     InMemoryMetrics,
@@ -26,6 +25,7 @@ from atrio import (
     observe,
     observe_only,
 )
+from atrio._pipeline import Empty
 from atrio.adapters import ThreadAgent, in_thread
 from atrio.events import StageEnd
 from atrio.testing import ScriptedAgent, answer, capture_events, fail
@@ -138,7 +138,7 @@ def what_takes_more_or_gives_less_serves_too(agent: Agent[Ticket, UrgentTicket])
 
 
 def a_pipeline_takes_what_its_first_stage_takes_and_gives_what_its_last_gives() -> None:
-    assert_type(Pipeline("triage"), Pipeline[Any, Empty])
+    assert_type(Pipeline("triage"), Pipeline[object, Empty])
     triage = (
         Pipeline("triage", measure=lambda data: len(str(data)))
         .add_stage(Stage("clean", clean))
@@ -150,7 +150,7 @@ def a_pipeline_takes_what_its_first_stage_takes_and_gives_what_its_last_gives() 
 
 
 def middleware_keeps_the_type() -> None:
-    assert_type(Pipeline("triage").add_middleware(redact), Pipeline[Any, Empty])
+    assert_type(Pipeline("triage").add_middleware(redact), Pipeline[object, Empty])
     triage = (
         Pipeline("triage")
         .add_middleware(redact)
@@ -175,10 +175,12 @@ def a_stage_may_take_more_than_the_last_one_gives() -> None:
     assert_type(pipeline, Pipeline[Ticket, Topic])
 
 
-def what_is_of_any_type_goes_anywhere(agent: Any) -> None:
+def an_untyped_agent_goes_anywhere_and_anything_follows_it(agent: Any) -> None:
     pipeline = Pipeline("any").add_stage(Stage("classify", classify)).add_stage(Stage("any", ScriptedAgent()))
     assert_type(pipeline, Pipeline[Ticket, Any])
-    pipeline.add_stage(Stage("answer", Answerer())).add_stage(Stage("any too", agent))
+    # What the first stage takes is not forgotten for it.
+    assert_type(pipeline.add_stage(Stage("answer", Answerer())), Pipeline[Ticket, Answer])
+    assert_type(pipeline.add_stage(Stage("any too", agent)), Pipeline[Ticket, Any])
 
 
 async def the_result_knows_the_output(triage: Pipeline[Ticket, Answer], ticket: Ticket) -> None:
@@ -227,11 +229,19 @@ async def built_in_a_loop(functions: Mapping[str, Callable[[Ticket], Any]]) -> N
 
 async def built_in_statements_and_used_as_an_agent() -> None:
     inner = Pipeline("inner")
-    inner.add_stage(Stage("clean", clean))
     inner.add_stage(Stage("classify", classify))
-    outer = Pipeline("outer").add_stage(Stage("inner", inner)).add_stage(Stage("answer", Answerer()))
-    answered: Answer = await outer.process(Ticket("help"))
-    print(answered)
+    fluent = (
+        Pipeline("fluent")
+        .add_stage(Stage("clean", clean))
+        .add_stage(Stage("inner", inner))
+        .add_stage(Stage("answer", Answerer()))
+    )
+    assert_type(fluent, Pipeline[Ticket, Answer])
+    statements = Pipeline("statements")
+    statements.add_stage(Stage("inner", inner))
+    statements.add_stage(Stage("answer", Answerer()))
+    answered: Answer = await statements.process(Ticket("help"))
+    print(answered, await Pipeline("nested").add_stage(Stage("statements", statements)).process(Ticket("help")))
 
 
 def built_in_statements_and_handed_on() -> Pipeline[Ticket, Answer]:
@@ -244,6 +254,20 @@ def built_in_statements_and_handed_on() -> Pipeline[Ticket, Answer]:
 def built_in_statements_with_an_annotation() -> Pipeline[Ticket, Answer]:
     pipeline: Pipeline[Ticket, Answer] = Pipeline("annotated")
     return pipeline
+
+
+class Triage(Pipeline[Ticket, Answer]):
+    """A class of one's own, whose stages are added in statements too."""
+
+    def __init__(self) -> None:
+        super().__init__("triage")
+        self.customers = 0
+
+
+async def a_derived_class_stays_itself() -> None:
+    triage = Triage()
+    assert_type(triage, Triage)
+    assert_type(await triage.process(Ticket("help")), Answer)
 
 
 # Events.

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import attrs
 
-from atrio.events._envelope import Envelope, Level, end_level
+from atrio.events._envelope import Envelope
+from atrio.events._levels import Level, end_level, task_end_level
 
 
 @attrs.frozen
@@ -83,11 +84,6 @@ class TaskEnd(Envelope):
     def level(self) -> Level:
         """Debug, error if it failed."""
         return task_end_level(self.status)
-
-
-def task_end_level(status: str) -> Level:
-    """Return the level of a task's end: debug, because there are many, and error for a failure."""
-    return "error" if status in {"error", "timeout"} else "debug"
 
 
 @attrs.frozen

@@ -1,35 +1,11 @@
-"""What every event carries, and the levels that events have."""
+"""What every event carries."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar
 
 import attrs
-
-Level: TypeAlias = Literal["debug", "info", "warning", "error"]
-
-DEBUG: Final = logging.DEBUG
-INFO: Final = logging.INFO
-WARNING: Final = logging.WARNING
-ERROR: Final = logging.ERROR
-SILENT: Final = logging.CRITICAL + 1
-"""Above every level that an event can have."""
-
-LEVEL_NUMBERS: Final[dict[Level, int]] = {"debug": DEBUG, "info": INFO, "warning": WARNING, "error": ERROR}
-
-_END_LEVELS: Final[dict[str, Level]] = {
-    "success": "info",
-    "degraded": "warning",
-    "skipped": "warning",
-    "cancelled": "warning",
-}
-
-
-def end_level(status: str) -> Level:
-    """Return the level of an end event: info for success, warning for what is half one, error for the rest."""
-    return _END_LEVELS.get(status, "error")
 
 
 @attrs.frozen

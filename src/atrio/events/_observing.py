@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import warnings
 from collections.abc import Generator
@@ -13,7 +14,7 @@ import attrs
 
 from atrio.errors import SinkWarning
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
-from atrio.events._envelope import DEBUG, SILENT
+from atrio.events._levels import DEBUG, SILENT
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
 Event: TypeAlias = (
@@ -88,8 +89,8 @@ class _Attached:
         warn_of_observer(f"sink {_described(self.sink)}", error)
 
 
-def _described(observer: object) -> str:
-    return str(getattr(observer, "__qualname__", type(observer).__qualname__))
+def _described(sink: object) -> str:
+    return sink.__qualname__ if inspect.isroutine(sink) else type(sink).__qualname__
 
 
 def warn_of_observer(what: str, error: Exception) -> None:
@@ -161,7 +162,8 @@ def _attach(sinks: tuple[Sink, ...]) -> tuple[_Attached, ...]:
     for sink in sinks:
         if not callable(sink) or inspect.isclass(sink):
             raise TypeError(f"a sink is a callable that takes an event, not {sink!r}: pass a function or an instance")
-        call: Any = sink if inspect.isroutine(sink) else type(sink).__call__
+        # An object is asked by its class: its own attributes may do anything.
+        call = sink if inspect.isroutine(sink) or isinstance(sink, functools.partial) else type(sink).__call__
         if inspect.iscoroutinefunction(call):
             raise TypeError(f"sink {_described(sink)} is async, and a sink cannot await: write `def`, not `async def`")
     return tuple(_Attached(sink) for sink in sinks)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import attrs
 
-from atrio.events._envelope import Envelope, Level, end_level
+from atrio.events._envelope import Envelope
+from atrio.events._levels import Level, end_level
 
 
 @attrs.frozen

@@ -11,9 +11,9 @@ from typing import Final
 
 import attrs
 
-from atrio import events
 from atrio._validation import check_count
-from atrio.events import Event, PipelineEnd, StageEnd
+from atrio.events import BatchEnd, Event, PipelineEnd, StageEnd, TaskEnd
+from atrio.events import _levels as levels
 
 _ACCURACY: Final = 0.01
 """Relative error of a quantile at most: a reported 1.00 s was between 0.99 and 1.01 s."""
@@ -25,30 +25,34 @@ OTHER_IDS: Final = "(other)"
 
 
 class MetricsCollector(ABC):
-    """A sink that hears only how stages and pipelines ended. Derive from it to feed a metrics system.
+    """A sink that hears only how stages and pipelines ended, and tasks and batches. Derive from it to feed a metrics system.
 
     Both methods are sync: they run in the run's own task, and must be quick.
     """
 
     def __call__(self, event: Event, /) -> None:
-        """Record `event` if it is the end of a stage or of a pipeline."""
+        """Record `event` if it is the end of a stage, a pipeline, a task (under its agent) or a batch (under its name)."""
         if type(event) is StageEnd:
             self.record_stage_execution(event.stage_id, event.duration_s, event.status)
         elif type(event) is PipelineEnd:
             self.record_pipeline_execution(event.pipeline_id, event.duration_s, event.status)
+        elif type(event) is TaskEnd:
+            self.record_stage_execution(event.agent_id, event.duration_s, event.status)
+        elif type(event) is BatchEnd:
+            self.record_pipeline_execution(event.batch, event.duration_s, event.status)
 
     def minimum_level(self) -> int:
-        """Return INFO: no end of a stage or a pipeline has a lower level."""
-        return events.INFO
+        """Return DEBUG: that is the level at which a batch's tasks end."""
+        return levels.DEBUG
 
     @abstractmethod
     def record_stage_execution(self, stage_id: str, duration_s: float, status: str) -> None:
         """Record that a stage ended.
 
         Args:
-            stage_id: the stage.
+            stage_id: the stage; of a batch's task, its agent.
             duration_s: seconds that it took, waits between attempts included.
-            status: success, error, skipped or cancelled.
+            status: success, error, skipped, timeout or cancelled.
         """
 
     @abstractmethod
@@ -56,9 +60,9 @@ class MetricsCollector(ABC):
         """Record that a run of a pipeline ended.
 
         Args:
-            pipeline_id: the pipeline.
+            pipeline_id: the pipeline; of a batch, its name.
             duration_s: seconds that it took.
-            status: success, degraded, failed or cancelled.
+            status: success, degraded, failed, timeout or cancelled.
         """
 
 
@@ -93,7 +97,7 @@ class DurationSketch:
     """Counts of durations in buckets that grow by 2 %, from which any quantile can be told within 1 %.
 
     The method is DDSketch's (Masson, Rim & Lee 2019): bucket i holds what is in (gamma**(i-1), gamma**i], with gamma =
-    (1 + a) / (1 - a) for the relative error a. Durations from a nanosecond to 30 years fill at most 2,073 buckets.
+    (1 + a) / (1 - a) for the relative error a. Durations from a nanosecond to 30 years fill at most 2,074 buckets.
     """
 
     __slots__ = ("_buckets", "_zeros", "by_status", "count", "maximum", "minimum", "total")

@@ -15,8 +15,10 @@ from typing import Any, Final
 import attrs
 
 from atrio import events
-from atrio._text import cut, encodable, encoded_size
+from atrio._text import cut, digits, encodable, encoded_size
 from atrio.events import Event
+from atrio.events import _levels as levels
+from atrio.events._observing import install_default
 
 SCHEMA: Final = 1
 """The version of the event catalogue; a changed field raises it, an added one does not."""
@@ -55,7 +57,7 @@ def fields_of(event: Event) -> dict[str, Any]:
         fields[name] = round(fields[name], 6)
     for name in shape.sizes:
         if fields[name] is not None and abs(fields[name]) >= _LARGEST_INT:
-            fields[name] = str(fields[name])
+            fields[name] = digits(fields[name])
     texts = {name: encodable(fields[name]) for name in shape.texts if fields[name] is not None}
     fields.update(texts if sum(map(len, texts.values())) <= _SHORT_ENOUGH else _cut_all(texts))
     return fields
@@ -103,7 +105,7 @@ class StructlogSink:
     def minimum_level(self) -> int:
         """Return the lowest level that the logger writes now, as a number of ``logging``."""
         logger = self._bound()
-        return events.SILENT if logger is None else _lowest_enabled(logger)
+        return levels.SILENT if logger is None else _lowest_enabled(logger)
 
     def _bound(self) -> Any:
         logger = self._logger
@@ -122,22 +124,24 @@ class StructlogSink:
         if type(event) in _LAST:
             del self._runs[event.run_id]
         level = event.level
-        if events.LEVEL_NUMBERS[level] >= log.level:
+        if levels.LEVEL_NUMBERS[level] >= log.level:
             getattr(log.logger, level)(event.event_name, schema=SCHEMA, **fields_of(event), seq=next(log.seq))
 
     def _open(self, run_id: str | None) -> _RunLog:
         logger = self._bound()
-        log = _RunLog(logger, events.SILENT if logger is None else _lowest_enabled(logger))
+        log = _RunLog(logger, levels.SILENT if logger is None else _lowest_enabled(logger))
         return self._runs.setdefault(run_id, log)
 
 
 def _lowest_enabled(logger: Any) -> int:
     # structlog's filtering loggers know is_enabled_for, those of the standard library isEnabledFor; others filter
     # nothing before their processors.
-    is_enabled = getattr(logger, "is_enabled_for", None) or getattr(logger, "isEnabledFor", None)
+    # nothing before their processors. The class is asked, because a generic logger takes any name for a level's.
+    kind = type(logger)
+    is_enabled = getattr(kind, "is_enabled_for", None) or getattr(kind, "isEnabledFor", None)
     if is_enabled is None:
-        return events.DEBUG
-    return next((level for level in events.LEVEL_NUMBERS.values() if is_enabled(level)), events.SILENT)
+        return levels.DEBUG
+    return next((level for level in levels.LEVEL_NUMBERS.values() if is_enabled(logger, level)), levels.SILENT)
 
 
-events.install_default(StructlogSink())
+install_default(StructlogSink())

@@ -1,0 +1,106 @@
+"""Everything that is checked, each in an environment of its own: ``nox --list`` says what there is."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+# uv where it is installed, because it is quicker; nothing depends on it.
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "coverage", "docs"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+# What the tests themselves are made with; the extra `test` has it too, beside all that optional parts need.
+TOOLS = ["hypothesis>=6.100", "orjson>=3.10", "pytest>=8.4", "pytest-trio>=0.8"]
+
+# Of the rules of flake8-async, which has no configuration file of its own, all but these (as in .ci/run).
+DISABLED = {
+    "ASYNC910": "a run yields once a millisecond and not in every function; tests hold that, by counting",
+    "ASYNC913": "the same for loops",
+}
+IGNORED_PER_FILE = [
+    # Agents wait for nothing, and do on purpose what agents do wrong: swallow a cancellation, wait while cancelled, yield.
+    "tests/*:ASYNC102,ASYNC103,ASYNC104,ASYNC124,ASYNC900,ASYNC911",
+    # The asyncio twin does what its original does.
+    "benchmarks/twin*.py:ASYNC103,ASYNC104,ASYNC106",
+]
+
+_wheels: list[Path] = []
+
+
+def built_wheel(session):
+    """Return the wheel of this checkout, built once however many sessions ask."""
+    if not _wheels:
+        directory = Path(session.cache_dir, "wheel").resolve()
+        shutil.rmtree(directory, ignore_errors=True)
+        session.install("build")
+        session.run("python", "-m", "build", "--wheel", "--outdir", str(directory), silent=True)
+        _wheels.extend(directory.glob("*.whl"))
+    (wheel,) = _wheels
+    return wheel
+
+
+def check_what_is_tested(session):
+    """Stop unless `import atrio` finds the installed wheel and not the sources beside it."""
+    program = "import atrio; assert 'site-packages' in atrio.__file__, atrio.__file__; print(atrio.__file__)"
+    session.run("python", "-c", program)
+
+
+@nox.session
+def lint(session):
+    """Run ruff and flake8-async over the whole tree."""
+    session.install("-e", ".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    places = ["src", "tests", "benchmarks", "docs", "noxfile.py"]
+    rules = ["--select", "ASYNC", "--enable", "ASYNC", "--disable", ",".join(DISABLED)]
+    session.run("flake8", *rules, "--per-file-ignores", " ".join(IGNORED_PER_FILE), *places)
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("extras", [True, False], ids=["extras", "bare"])
+def tests(session, extras):
+    """Run the tests against the built wheel, with the optional packages and without."""
+    wheel = built_wheel(session)
+    if extras:
+        session.install("--force-reinstall", f"atrio[test] @ {wheel.as_uri()}")
+    else:
+        session.install("--force-reinstall", str(wheel), *TOOLS)
+    check_what_is_tested(session)
+    # The examples of the docs need the extra `test`; what else does is left out by tests/conftest.py.
+    session.run("python", "-m", "pytest", *([] if extras else ["tests"]), *session.posargs)
+
+
+@nox.session
+def types(session):
+    """Run both type checkers, and count what users see untyped: nothing."""
+    session.install("-e", ".[types]")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+    session.run("pyright", "--verifytypes", "atrio", "--ignoreexternal")
+
+
+@nox.session
+def docs(session):
+    """Build the docs; a warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "-b", "html", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session(python="3.11")
+def coverage(session):
+    """Run the tests under coverage, their subprocesses included; every branch must be taken."""
+    session.install("-e", ".[test]", "coverage>=7.10")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def bench(session):
+    """Measure against the twin and the hand-written loop: ``nox -s bench -- --help`` says what can be chosen."""
+    session.install("-e", ".[bench]")
+    session.run("python", "benchmarks/ratios.py", *session.posargs)

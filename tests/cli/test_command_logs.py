@@ -1,0 +1,103 @@
+import json
+import re
+
+import pytest
+
+from atrio import ErrorPolicy
+
+ENVELOPE = ["schema", "event", "level", "timestamp", "logger", "run_id"]
+RUN = ("run", "text-report", "--value", '"text"')
+
+
+def lines_of(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines() if not line.startswith("atrio: ")]
+
+
+class TestJsonLines:
+    def test_have_the_envelope_of_the_catalogue(self, atrio):
+        lines = lines_of(atrio(*RUN).err)
+        assert [line["event"] for line in lines] == ["pipeline.start", *["stage.end"] * 3, "pipeline.end"]
+        for seq, line in enumerate(lines):
+            assert list(line)[: len(ENVELOPE)] == ENVELOPE
+            assert (line["schema"], line["level"], line["logger"], line["seq"]) == (1, "info", "atrio", seq)
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"])
+            assert line["run_id"] == lines[0]["run_id"]
+
+    @pytest.mark.parametrize(("level", "count"), [("debug", 8), ("info", 5), ("warning", 0), ("error", 0)])
+    def test_start_at_the_level_that_was_asked_for(self, atrio, level, count):
+        assert len(lines_of(atrio(*RUN, "--log-level", level).err)) == count
+
+    @pytest.mark.parametrize("character", ["漢", "😀", "\n", "\ud800", "\x1b"])
+    def test_stay_below_what_a_pipe_takes_whole(self, atrio, ready_made, character):
+        async def verbose(data):
+            raise ValueError(3000 * character)
+
+        ready_made("漢" * 100, verbose, error_policy=ErrorPolicy.STOP)
+        err = atrio("run", "漢" * 100, "--value", "1").err
+        ends = [line for line in err.splitlines() if '"error_stack"' in line]
+        assert len(ends) == 2
+        for line in ends:
+            assert len(line.encode()) < 4096
+            event = json.loads(line)
+            assert event["pipeline_id"] == "漢" * 100
+            assert event["error_stack"].startswith("Traceback")
+            assert "…" in event["error_message"]
+
+
+class TestLogFile:
+    def test_gets_everything_after_what_it_has(self, atrio, tmp_path):
+        log = tmp_path / "run.log"
+        log.write_text('{"event": "before"}\n')
+        ended = atrio(*RUN, "--log-file", "run.log", "--log-level", "error")
+        assert (ended.code, ended.err) == (0, "")
+        lines = lines_of(log.read_text())
+        assert [line["event"] for line in lines] == [
+            "before",
+            "pipeline.start",
+            *["stage.start", "stage.end"] * 3,
+            "pipeline.end",
+        ]
+        assert [line["seq"] for line in lines[1:]] == list(range(8))
+
+    @pytest.mark.parametrize(("path", "why"), [("none/run.log", "No such file or directory"), (".", "Is a directory")])
+    def test_that_cannot_be_opened_is_refused(self, atrio, path, why):
+        ended = atrio(*RUN, "--log-file", path)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err == f"atrio: the log file {path!r} cannot be opened: {why}.\n"
+
+    def test_that_is_full_does_not_touch_the_run(self, atrio):
+        ended = atrio(*RUN, "--log-file", "/dev/full", "--log-level", "error")
+        assert ended.code == 0
+        assert "| Words | 1 |" in ended.out
+        assert ended.err == "atrio: 8 lines could not be written to the log file '/dev/full'.\n"
+
+
+class TestForPeople:
+    def test_shows_what_a_person_wants_to_know(self, atrio):
+        err = atrio(*RUN, "--log-format", "console").err
+        lines = err.splitlines()
+        assert len(lines) == 5
+        assert re.fullmatch(
+            r"\d\d:\d\d:\d\d \[info     \] stage\.end +pipeline_id=text-report stage_id=text_cleaner "
+            r"agent_id=text_cleaner status=success attempts=1 duration_s=\S+ input_size=4 output_size=4",
+            lines[1],
+        )
+        assert "\x1b" not in err
+
+    @pytest.mark.parametrize(("level", "stacks"), [("info", 0), ("debug", 1)])
+    def test_shows_a_stack_once_and_only_when_debugging(self, atrio, ready_made, level, stacks):
+        async def hostile(data):
+            raise ValueError("\x1b[2J" + "it broke")
+
+        ready_made("hostile", hostile, error_policy=ErrorPolicy.STOP)
+        err = atrio("run", "hostile", "--value", "1", "--log-format", "console", "--log-level", level).err
+        assert err.count("Traceback") == stacks
+        # The line of the stage, and what is said at the end; with the stack, there too.
+        assert err.count("\\x1b[2Jit broke") == 2 + stacks
+        assert "\x1b" not in err
+
+    def test_does_without_what_the_terminal_lacks(self, atrio_process, tmp_path):
+        ended = atrio_process(*RUN, "--log-format", "console", LC_ALL="C", PYTHONIOENCODING="ascii")
+        assert ended.code == 0
+        assert ended.err.isascii()
+        assert "stage_id=report_writer" in ended.err

@@ -1,0 +1,28 @@
+"""What several test files need, and what is left out where an optional package is not installed."""
+
+from importlib.util import find_spec
+
+import pytest
+import structlog
+
+# The optional packages that the tests of a folder import, or that what they test does.
+NEEDED = {
+    "agents": ("jinja2", "regex", "stop_words"),
+    "cli": ("cyclopts", "jinja2", "pexpect", "regex", "rich"),
+}
+
+missing = {folder: [name for name in names if find_spec(name) is None] for folder, names in NEEDED.items()}
+collect_ignore = [folder for folder, names in missing.items() if names]
+
+
+def pytest_report_header():
+    return [f"left out: tests/{folder}, for want of {', '.join(missing[folder])}" for folder in collect_ignore]
+
+
+@pytest.fixture
+def structlog_reset():
+    """Leave structlog as unconfigured as it was found, and no context variable bound."""
+    assert not structlog.is_configured()
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,112 @@
+"""The exception tree, and its way through pickle."""
+
+import copy
+import pickle
+
+import pytest
+
+from atrio import (
+    AtrioError,
+    BatchError,
+    CircuitOpenError,
+    NestedBatchError,
+    Pipeline,
+    PipelineError,
+    SinkWarning,
+    Stage,
+    StageConfig,
+    StageTimeoutError,
+    TaskCancelledError,
+    TaskError,
+    TaskNotStartedError,
+    TaskTimeoutError,
+)
+from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
+
+
+class OwnError(PipelineError):
+    """A user's own kind."""
+
+
+ERRORS = [
+    PipelineError("it failed", pipeline_id="p"),
+    PipelineError("it failed", pipeline_id="p", stage_id="s", result={"a": 1}),
+    StageTimeoutError("too slow", pipeline_id="p", stage_id="s"),
+    OwnError("own", pipeline_id="p", stage_id="s"),
+    TaskTimeoutError("task-3", 3),
+    TaskCancelledError("task-3", 3),
+    TaskNotStartedError("task-3", 3),
+    NestedBatchError("nested"),
+    CircuitOpenError("open"),
+    CircuitOpenError("open", retry_after=2.5),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("through", ["pickle", "copy", "deepcopy"])
+def test_errors_pickle_and_copy(error, through):
+    again = pickle.loads(pickle.dumps(error)) if through == "pickle" else getattr(copy, through)(error)
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    for name in ("pipeline_id", "stage_id", "result", "retry_after", "task_id", "index", "message"):
+        assert getattr(again, name, None) == getattr(error, name, None)
+
+
+def test_an_error_with_a_whole_result_pickles():
+    stage = Stage("s", ScriptedAgent(fail(ValueError("bad"))), config=StageConfig(attempts=1))
+    result = run_in_virtual_time(Pipeline("p").add_stage(stage).execute, "x")
+    with pytest.raises(PipelineError) as caught:
+        result.unwrap()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.result.stages[0].error.message == "bad"
+    assert again.result.run_id == result.run_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "parents"),
+    [
+        (PipelineError, {AtrioError}),
+        (StageTimeoutError, {AtrioError, PipelineError, TimeoutError}),
+        (TaskTimeoutError, {AtrioError, TaskError, TimeoutError}),
+        (TaskCancelledError, {AtrioError, TaskError}),
+        (TaskNotStartedError, {AtrioError, TaskError}),
+        (BatchError, {AtrioError, ExceptionGroup}),
+        (NestedBatchError, {AtrioError, RuntimeError}),
+        (CircuitOpenError, {AtrioError}),
+    ],
+)
+def test_the_tree_is_as_drawn(kind, parents):
+    assert parents <= set(kind.__mro__)
+
+
+def test_what_is_no_pipelines_failure_is_no_pipeline_error():
+    assert not issubclass(CircuitOpenError, PipelineError)
+    assert issubclass(AtrioError, Exception)
+    assert issubclass(SinkWarning, Warning)
+    assert not issubclass(SinkWarning, AtrioError)
+
+
+def test_by_default_an_error_names_only_its_pipeline():
+    error = PipelineError("m", pipeline_id="p")
+    assert (error.pipeline_id, error.stage_id, error.result) == ("p", None, None)
+    assert CircuitOpenError("m").retry_after == 0
+
+
+def test_the_error_of_a_task_says_which_and_what():
+    messages = {str(kind("id-3", 3)) for kind in (TaskError, TaskTimeoutError, TaskCancelledError, TaskNotStartedError)}
+    assert len(messages) == 4
+    assert all("task 3" in message and "id-3" in message for message in messages)
+
+
+def test_a_batch_error_pickles_and_keeps_its_result_when_split():
+    error = BatchError("two failed", [OSError("a"), ValueError("b")], result={"outcomes": 2})
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.message, again.result, list(map(repr, again.exceptions))) == (
+        "two failed",
+        {"outcomes": 2},
+        ["OSError('a')", "ValueError('b')"],
+    )
+    for part in error.split(OSError):
+        assert type(part) is BatchError
+        assert part.result is error.result
+        assert len(part.exceptions) == 1
