@@ -55,8 +55,8 @@ async def longest_wait_of_another_task(clock, runs, stages):
 @pytest.mark.parametrize(("runs", "stages"), [(1, 500), (50, 100), (500, 3)])
 async def test_other_tasks_wait_for_two_turns_at_most(processor_time, runs, stages):
     wait = await longest_wait_of_another_task(processor_time, runs, stages)
-    # In a tick one run has a turn and each of the others does a stage; in random order another task waits for two ticks.
-    assert wait <= 2 * (SECONDS + (runs + 1) * STEP)
+    # In a tick there is one turn, which the last stage in it may exceed; in random order a task may wait for two ticks.
+    assert wait <= 2 * (SECONDS + STEP) * 1.01
 
 
 async def test_a_turn_is_used_up(processor_time):

@@ -19,28 +19,45 @@ for two turns. Real time and not Trio's: what starves others is the processor, a
 
 
 class Turn:
-    """The turn of one Trio loop. In each tick at most one worker begins a turn; the others do one step.
+    """The turn of one Trio loop. In each tick at most one is begun, by the worker that stands by for it.
 
-    A worker begins a turn only if none was begun since it went to rest. One that was begun in this tick was begun since
-    everybody went to rest, so there is never a second one in the same tick.
+    The others are parked, in order, so that they cost nothing while they wait. Whoever may go on wakes two of them: if
+    the turn is soon over they park again, and if it is not, because agents block, all are awake after a few ticks.
 
     Attributes:
         ends: the processor time, as of ``time.perf_counter``, at which whoever runs agents must rest.
     """
 
-    __slots__ = ("_begun", "ends")
+    __slots__ = ("_parked", "_standing_by", "ends")
 
     def __init__(self) -> None:
-        self._begun = 0
+        self._parked = trio.lowlevel.ParkingLot()
+        self._standing_by = False
         self.ends = 0.0
 
     async def rest(self) -> None:
-        """Yield to Trio; then begin a turn, if nobody did meanwhile."""
-        begun = self._begun
-        await trio.lowlevel.checkpoint()
-        if begun == self._begun:
-            self._begun += 1
-            self.ends = perf_counter() + SECONDS
+        """Yield to Trio, until it is this worker's turn or there is time left in another's."""
+        while True:
+            if self._standing_by:
+                await self._parked.park()
+            else:
+                await self._stand_by()
+                self.ends = perf_counter() + SECONDS
+            if perf_counter() < self.ends:
+                self._parked.unpark(count=2)
+                return
+
+    async def _stand_by(self) -> None:
+        """Wait for the next tick, alone: so there is one new turn a tick."""
+        self._standing_by = True
+        try:
+            await trio.lowlevel.checkpoint()
+        except BaseException:
+            # Somebody else must stand by, or those who are parked would sleep for ever.
+            self._parked.unpark()
+            raise
+        finally:
+            self._standing_by = False
 
 
 _turn: RunVar[Turn] = RunVar("atrio_turn")

@@ -164,10 +164,7 @@ class ScriptedAgent:
         self.running += 1
         self.most_running = max(self.running, self.most_running)
         try:
-            if step.after:
-                await trio.sleep(step.after)
-            if step.error is not None:
-                raise step.error if isinstance(step.error, BaseException) else step.error()
+            await _play(step)
             call.outcome = "returned"
         except trio.Cancelled:
             call.outcome = "cancelled"
@@ -179,6 +176,13 @@ class ScriptedAgent:
             self.running -= 1
             call.ended_at = trio.current_time()
         return data if step.value is ECHO else step.value
+
+
+async def _play(step: Step) -> None:
+    if step.after:
+        await trio.sleep(step.after)
+    if step.error is not None:
+        raise step.error if isinstance(step.error, BaseException) else step.error()
 
 
 class CapturedEvents(list[Event]):

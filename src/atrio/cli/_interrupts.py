@@ -13,16 +13,10 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def interrupt_cancels(what: str) -> Generator[None]:
-    """Turn the first SIGINT in the block into a cancellation of the block; a second one interrupts as ever.
+def interrupt_cancels() -> Generator[None]:
+    """Turn the first SIGINT in the block into a cancellation, which ends there; a second one interrupts as ever.
 
     Trio would raise KeyboardInterrupt at whatever line is running, the recording of the run's end included.
-
-    Args:
-        what: the text of the KeyboardInterrupt that leaves the block then.
-
-    Raises:
-        KeyboardInterrupt: the block was cancelled by the signal.
     """
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):  # ignored, by whoever started us: in the background of a shell script
@@ -40,5 +34,3 @@ def interrupt_cancels(what: str) -> Generator[None]:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-    if scope.cancelled_caught:
-        raise KeyboardInterrupt(what)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What a terminal might obey; the line ends of a stack trace are kept by those who show one.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# What a terminal might obey, and lone surrogates, which no encoding has.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Refused(Exception):  # noqa: N818 - it is a sentence for the user, and no error of the program

@@ -52,9 +52,14 @@ async def run(
 
 async def _result_of(pipeline: Pipeline[Any, Any], task: Any) -> PipelineResult[Any]:
     context = PipelineContext(pipeline.pipeline_id)
-    with interrupt_cancels(f"run {context.run_id} of {pipeline.pipeline_id} was cancelled"):
+    result = None
+    with interrupt_cancels():
         async with pipeline:
-            return await pipeline.execute(task, context)
+            result = await pipeline.execute(task, context)
+    # An interrupt that comes while the agents are closed is too late to undo what was finished.
+    if result is None:
+        raise KeyboardInterrupt(f"run {context.run_id} of {pipeline.pipeline_id} was cancelled")
+    return result
 
 
 def _rendered(result: PipelineResult[Any], options: Options) -> Iterable[str]:

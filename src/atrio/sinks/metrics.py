@@ -25,13 +25,16 @@ OTHER_IDS: Final = "(other)"
 
 
 class MetricsCollector(ABC):
-    """A sink that hears only how stages and pipelines ended, and tasks and batches. Derive from it to feed a metrics system.
+    """A sink that records only how things ended. Derive from it to feed a metrics system.
 
     Both methods are sync: they run in the run's own task, and must be quick.
     """
 
     def __call__(self, event: Event, /) -> None:
-        """Record `event` if it is the end of a stage, a pipeline, a task (under its agent) or a batch (under its name)."""
+        """Record `event` if it is the end of a stage, a pipeline, a task or a batch.
+
+        A task is recorded as a stage under its agent's id, and a batch as a pipeline under its name, so that ids stay few.
+        """
         if type(event) is StageEnd:
             self.record_stage_execution(event.stage_id, event.duration_s, event.status)
         elif type(event) is PipelineEnd:
