@@ -3,8 +3,8 @@
 - A ``python`` block is executed. What it prints must be in a ``text`` block that follows it.
 - A block whose first line is a comment with a file's name (``# test_triage.py``) is saved under that name, and not
   executed.
-- A ``console`` block is a session: each line after ``$`` is run by a shell, in a directory of the page's own, and what
-  follows it is what it must print. A command that fails must be followed by ``$ echo $?``.
+- Of a ``console`` block each line after ``$`` is run by a shell, in a directory of the page's own, and what follows it
+  is what it must print. A command that fails must be followed by ``$ echo $?``.
 - Of an ``sh`` block, the lines that call ``atrio`` are run, and must succeed.
 
 In what is expected, ``...`` stands for any text. Whatever is in another language is shown, not run.
@@ -76,7 +76,7 @@ def save(example):
 
 def run_console(example):
     status = 0
-    for command, expected in session(example.parsed):
+    for command, expected in commands_of(example.parsed):
         if status and command != "echo $?":
             return f"exit status {status}, which the page does not show with: $ echo $?"
         status, printed = shell(example, f"(exit {status}); {command}")
@@ -85,8 +85,8 @@ def run_console(example):
     return f"exit status {status}, which the page does not show with: $ echo $?" if status else None
 
 
-def session(source):
-    """Yield each command of a session, with what it prints."""
+def commands_of(source):
+    """Yield each command of a console block, with what it must print."""
     for part in re.split(r"^\$ ", source, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         while command.endswith("\\"):

@@ -8,6 +8,7 @@ import structlog
 # The optional packages that the tests of a folder import, or that what they test does.
 NEEDED = {
     "agents": ("jinja2", "regex", "stop_words"),
+    "benchmarks": ("cyclopts", "orjson", "regex"),
     "cli": ("cyclopts", "jinja2", "pexpect", "regex", "rich"),
 }
 

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from math import inf
 from time import perf_counter
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import attrs
 import trio
+from trio.lowlevel import current_clock
 
 from atrio._batch_events import BatchEvents, Tally
 from atrio._batch_results import status_of
@@ -38,27 +39,31 @@ _END: Final = object()
 class Permit:
     """A permit of a processor, as one worker takes it and gives it back."""
 
-    __slots__ = ("_held", "_limiter")
+    __slots__ = ("_limiter", "held")
 
     def __init__(self, limiter: trio.CapacityLimiter) -> None:
         self._limiter = limiter
-        self._held = False
+        self.held = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
 
     async def take(self) -> None:
-        """Wait for a permit, unless one is held."""
-        if self._held:
-            return
+        """Wait for a permit."""
         try:
             self._limiter.acquire_on_behalf_of_nowait(self)
         except trio.WouldBlock:
             await self._limiter.acquire_on_behalf_of(self)
-        self._held = True
+        self.held = True
 
     def give_back(self) -> None:
         """Give the permit back, if one is held."""
-        if self._held:
+        if self.held:
             self._limiter.release_on_behalf_of(self)
-            self._held = False
+            self.held = False
 
 
 @attrs.frozen
@@ -156,7 +161,7 @@ class BatchRun:
             raise
         finally:
             self.duration_s = trio.current_time() - self._begun
-            self._tally.by_status[TaskStatus.NOT_STARTED] = self.pulled - self._tally.ended
+            self._tally.by_status[TaskStatus.NOT_STARTED.value] = self.pulled - self._tally.ended
             self._events.batch_end(self.status.value, self._tally, self.pulled, self.duration_s)
             # The outcomes outlive the batch, and must not keep alive what it ran inside.
             self.identity.owner = self.identity.task = self.identity.context = None
@@ -239,8 +244,8 @@ class BatchRun:
     async def _worker(self, workers: trio.Nursery) -> None:
         """Take one input after the other, until there are no more."""
         source, turn, timeout = self._work.source, self._turn, self._work.task_timeout
-        permit = Permit(self._work.limiter)
-        try:
+        current_time = current_clock().current_time
+        with Permit(self._work.limiter) as permit:
             while True:
                 if perf_counter() >= turn.ends:
                     permit.give_back()
@@ -249,17 +254,15 @@ class BatchRun:
                 if pulled is None:
                     return
                 task, agent, data = pulled
-                await permit.take()
+                if not permit.held:
+                    await permit.take()
                 running_task.set(task)
                 context = copy_context()
-                begun = trio.current_time()
+                begun = current_time()
                 task.queued_s = begun - self._begun
                 self._events.task_start(task)
                 try:
-                    if timeout is None:
-                        task.result = await agent.process(data)
-                    else:
-                        task.result = await self._timed(agent, data, task)
+                    task.result = await (agent.process(data) if timeout is None else self._timed(agent, data, task))
                     # No checkpoint until it is kept: a finished result is never thrown away.
                     task.status = TaskStatus.SUCCESS
                 except Exception as error:  # noqa: BLE001 - an agent's failure is its task's, of whatever class
@@ -268,7 +271,7 @@ class BatchRun:
                     task.status = TaskStatus.CANCELLED
                     raise what_stops(task, error) from error.__cause__
                 finally:
-                    task.duration_s = trio.current_time() - begun
+                    task.duration_s = current_time() - begun
                     self._end(task)
                 if self._deliver is not None:
                     permit.give_back()
@@ -278,8 +281,6 @@ class BatchRun:
                 if copy_context() != context:
                     self._context.run(workers.start_soon, self._worker, workers)
                     return
-        finally:
-            permit.give_back()
 
     async def _timed(self, agent: Any, data: Any, task: TaskResult[Any]) -> Any:
         """Call `agent`, for as long as a task may take."""

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 import trio
-from trio.lowlevel import checkpoint_if_cancelled
+from trio.lowlevel import checkpoint_if_cancelled, current_clock
 
 from atrio._attempts import Attempts, attempt_again
 from atrio._context import PipelineContext
@@ -133,7 +133,9 @@ class Run:
         stages, context, measure, turn = self._stages, self._context, self._measure, self._turn
         # Nothing before the call can take time, so that the time at which the last stage ended need not be read anew.
         plain = self._events.quiet and not self._middleware and measure is size_of
-        now = trio.current_time()
+        # The clock itself, asked once or twice for each stage: trio.current_time() finds it anew each time.
+        current_time = current_clock().current_time
+        now = current_time()
         while True:
             stage = stages[self._index]
             context._stage_id = stage.stage_id
@@ -141,8 +143,10 @@ class Run:
             self._calls = 0
             value = self._given
             if not plain:
-                value = await self._prepare(stage, scope)
-                now = trio.current_time()
+                self._events.stage_start(stage, self._index)
+                if self._middleware:
+                    value = await self._apply_middleware(stage, scope)
+                now = current_time()
             self._attempt_begun = now
             timeout = stage.config.timeout
             scope.deadline = deadline = inf if timeout is None else now + timeout
@@ -150,7 +154,7 @@ class Run:
             self._calls = 1
             output = await stage.agent.process(value)
             # No checkpoint from here until it is kept: a finished result is never thrown away.
-            now = trio.current_time()
+            now = current_time()
             size = measure(output)
             self._keep(
                 StageRecord(
@@ -175,18 +179,16 @@ class Run:
             if self._index == len(stages) or now >= deadline or perf_counter() >= turn.ends:
                 return
 
-    async def _prepare(self, stage: Stage[Any, Any], scope: trio.CancelScope) -> Any:
-        """Say that `stage` begins, and return what the middleware makes of its data."""
-        self._events.stage_start(stage, self._index)
+    async def _apply_middleware(self, stage: Stage[Any, Any], scope: trio.CancelScope) -> Any:
+        """Return what the middleware makes of the data of `stage`."""
+        # The deadline of the stage before still stands, and middleware has none.
+        scope.deadline = inf
+        await checkpoint_if_cancelled()
         self._value = self._given
-        if self._middleware:
-            # The deadline of the stage before still stands, and middleware has none.
-            scope.deadline = inf
-            await checkpoint_if_cancelled()
-            self._input_size = None
-            for function in self._middleware:
-                self._value = await function(self._value, stage, self._context)
-            self._input_size = self._measure(self._value)
+        self._input_size = None
+        for function in self._middleware:
+            self._value = await function(self._value, stage, self._context)
+        self._input_size = self._measure(self._value)
         return self._value
 
     async def _after_failure(self, error: Exception | None, *, timed_out: bool) -> None:
@@ -259,7 +261,8 @@ class Run:
         context._notes = {}
         context._stage_id = None
         self._index += 1
-        self._events.stage_end(record)
+        if not self._events.quiet:
+            self._events.stage_end(record)
 
     def _result(self, duration_s: float) -> PipelineResult[Any]:
         context = self._context

@@ -46,6 +46,11 @@ def new_run_id() -> str:
     return stamps.get().new_run_id()
 
 
+def utc_clock() -> Callable[[], datetime]:
+    """Return what gives the time of day, for those who ask it often."""
+    return stamps.get().utc_now
+
+
 def utc_now() -> datetime:
     """Return the time of day, aware, in UTC."""
     return stamps.get().utc_now()

@@ -28,7 +28,7 @@ class TestTextReport:
         assert ended.code == 0
         assert ended.out.startswith("# Text report\n")
         assert "| Words | 8 |" in ended.out
-        assert "| tides | 3 |" in ended.out
+        assert "| Tides | 3 |" in ended.out
         assert ended.out.endswith("|\n")
 
     def test_of_an_empty_file(self, atrio, tmp_path):
@@ -51,7 +51,9 @@ class TestTextReport:
         assert ended.out == ""
         last = ended.err.splitlines()[-1]
         assert last.startswith("atrio: text-report failed in text_cleaner: TypeError: ")
-        assert last.endswith("The pipeline takes text: a text file, text on standard input, or a JSON string as --value.")
+        assert last.endswith(
+            "The pipeline takes text: a text file, text on standard input, or a JSON string as --value."
+        )
 
     def test_by_another_name(self, atrio):
         ended = atrio("run", "Text-repotr", "--value", '""')
@@ -92,10 +94,10 @@ class TestOutput:
         arguments = ("run", "text-report", "--value", '"Déjà vu, déjà vu."')
         ended = atrio_process(*arguments, PYTHONIOENCODING="ascii")
         assert ended.code == 0
-        assert "| d\\xe9j\\xe0 | 2 |" in ended.out
+        assert "| D\\xe9j\\xe0 | 2 |" in ended.out
         whole = atrio_process(*arguments, "--format", "json", PYTHONIOENCODING="ascii").out
         assert whole.isascii()
-        assert "| déjà | 2 |" in json.loads(whole)["output"]
+        assert "| Déjà | 2 |" in json.loads(whole)["output"]
 
 
 class TestTable:
@@ -122,7 +124,7 @@ class TestTable:
         assert max(map(len, out.splitlines())) <= columns
         assert "\x1b" not in out
         error = "".join(line.split("│")[5].strip() for line in out.splitlines() if line.startswith("│"))
-        assert error == "ValueError: [red]" + 300 * "x" + "\\x1b[2J"
+        assert error.replace(" ", "") == "ValueError:[red]" + 300 * "x" + "\\x1b[2J"
 
     def test_takes_seconds_for_long(self, atrio, ready_made, monkeypatch):
         async def slow(data):
@@ -277,7 +279,10 @@ class TestMisuse:
                 ["--format", "json", "run", "text-report"],
                 "'--format' comes before the command, and options come after it. See atrio --help.",
             ),
-            (["run", "text-report", "a", "b", "c"], "that is more than atrio run takes: 'b' 'c'. See atrio run --help."),
+            (
+                ["run", "text-report", "a", "b", "c"],
+                "that is more than atrio run takes: 'b' 'c'. See atrio run --help.",
+            ),
             (
                 ["run", "text-report", "--fromat", "json"],
                 "Unknown option: --fromat. Did you mean --format? See atrio run --help.",

@@ -10,7 +10,7 @@ from atrio.events._envelope import Envelope
 from atrio.events._levels import Level, end_level, task_end_level
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BatchStart(Envelope):
     """A batch began. Its id is its `run_id`.
 
@@ -28,7 +28,7 @@ class BatchStart(Envelope):
     max_concurrent: int
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class TaskStart(Envelope):
     """A task of a batch began.
 
@@ -50,7 +50,7 @@ class TaskStart(Envelope):
     queued_s: float
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class TaskEnd(Envelope):
     """A task that was begun ended, in whatever way.
 
@@ -86,7 +86,7 @@ class TaskEnd(Envelope):
         return task_end_level(self.status)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BatchProgress(Envelope):
     """How far a batch is: at each tenth, or every five seconds if its total is not known.
 
@@ -110,7 +110,7 @@ class BatchProgress(Envelope):
     elapsed_s: float
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BatchEnd(Envelope):
     """A batch ended, in whatever way.
 

@@ -78,12 +78,6 @@ class _Attached:
             self.detach(error)
             return SILENT
 
-    def take(self, event: Event) -> None:
-        try:
-            self.sink(event)
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises must not change the run
-            self.detach(error)
-
     def detach(self, error: Exception) -> None:
         self.working = False
         warn_of_observer(f"sink {_described(self.sink)}", error)
@@ -123,7 +117,10 @@ class Listeners:
         """Give `event` to every sink that still works. Never raises what a sink raised."""
         for each in self._attached:
             if each.working:
-                each.take(event)
+                try:
+                    each.sink(event)
+                except Exception as error:  # noqa: BLE001 - whatever a sink raises must not change the run
+                    each.detach(error)
 
 
 _default_sinks: list[LevelledSink] = []

@@ -10,7 +10,7 @@ from atrio.events._envelope import Envelope
 from atrio.events._levels import Level, end_level
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class PipelineStart(Envelope):
     """A run of a pipeline began.
 
@@ -26,7 +26,7 @@ class PipelineStart(Envelope):
     stage_count: int
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class StageStart(Envelope):
     """A stage began, before its middleware.
 
@@ -46,7 +46,7 @@ class StageStart(Envelope):
     stage_index: int
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class StageRetry(Envelope):
     """An attempt failed and another one follows.
 
@@ -74,7 +74,7 @@ class StageRetry(Envelope):
     error_message: str | None
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class StageEnd(Envelope):
     """A stage that was begun ended, in whatever way.
 
@@ -114,7 +114,7 @@ class StageEnd(Envelope):
         return end_level(self.status)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class PipelineEnd(Envelope):
     """A run of a pipeline ended, in whatever way.
 

@@ -33,7 +33,7 @@ class MetricsCollector(ABC):
     def __call__(self, event: Event, /) -> None:
         """Record `event` if it is the end of a stage, a pipeline, a task or a batch.
 
-        A task is recorded as a stage under its agent's id, and a batch as a pipeline under its name, so that ids stay few.
+        A task is recorded as a stage under its agent's id, a batch as a pipeline under its name: so ids stay few.
         """
         if type(event) is StageEnd:
             self.record_stage_execution(event.stage_id, event.duration_s, event.status)
