@@ -203,7 +203,7 @@ class Run:
             attempts.fail(error, timeout, trio.current_time() - self._attempt_begun)
             output = await attempt_again(
                 lambda: stage.agent.process(value),
-                stage.config.policy,
+                stage.config._policy,
                 attempts,
                 timeout_error=self._timeout_error,
                 on_retry=partial(self._events.stage_retry, stage, attempts),

@@ -77,7 +77,7 @@ class StageConfig:
     )
 
     @property
-    def policy(self) -> Policy:
+    def _policy(self) -> Policy:
         """These settings as the attempts' own, in which STOP is one attempt."""
         attempts = 1 if self.error_policy is ErrorPolicy.STOP else self.attempts
         return Policy(attempts, self.timeout, self.backoff, self.retry_on, self.random)

@@ -45,7 +45,7 @@ class _Echo:
 
 
 ECHO: Final = _Echo()
-"""As an answer: what the agent was given."""
+"""Stands, as an answer, for what the agent was given."""
 
 
 @attrs.frozen

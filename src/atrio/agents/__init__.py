@@ -1,7 +1,7 @@
 """Ready-made agents: local, without a network, for any pipeline.
 
 - `TextCleaner`: text in, tidy Unicode and white space out.
-- `TextAnalyzer`: text in, a `TextAnalysis` out (counts, reading ease, reading time, lexical variety, `Keyword`s).
+- `TextAnalyzer`: text in, a `TextAnalysis` out (counts, reading ease, reading time, lexical variety, keywords).
 - `ReportWriter`: anything in, Markdown or a standalone HTML page out.
 
 They need ``pip install "atrio[cli]"``. Importing this package loads none of their dependencies; the first use of a name

@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cyclopts import App, CycloptsError, UnknownCommandError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Token, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
 from atrio import __version__
 from atrio.cli._exits import Exit
@@ -95,8 +95,23 @@ def _misused(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError) and unused[0].startswith("-"):
         what = f"{unused[0]!r} comes before the command, and options come after it."
     elif isinstance(error, UnusedCliTokensError):
-        what = f"that is more than {command} takes: {' '.join(map(repr, unused))}."
+        what = _mistyped_option(error) or f"that is more than {command} takes: {' '.join(map(repr, unused))}."
     return f"{what} See {command} --help."
+
+
+def _mistyped_option(error: UnusedCliTokensError) -> str | None:
+    """Return what is wrong with an option that was taken for an input, which leaves its value over; None if none was.
+
+    Inputs may begin with a hyphen, so that one can be ``-``.
+    """
+    known = (error.app or app).assemble_argument_collection()
+    names = {name for argument in known for name in argument.names}
+    for token in error.root_input_tokens or []:
+        if token.startswith("-") and token != "-" and token.partition("=")[0] not in names:
+            return str(
+                UnknownOptionError(token=Token(value=token, source="cli"), argument_collection=known, verbose=False)
+            )
+    return None
 
 
 def _interrupted(interrupts: BaseExceptionGroup[KeyboardInterrupt]) -> str:

@@ -60,7 +60,8 @@ def _read_path(path: str) -> Any:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise Refused(f"{path!r} cannot be read: {error.strerror}.") from error
+        hint = " If it is meant as an option, --help lists those that there are." if path.startswith("-") else ""
+        raise Refused(f"{path!r} cannot be read: {error.strerror}.{hint}") from error
     text = decode(data, repr(path))
     suffix = Path(path).suffix.lower()
     if suffix == ".json":

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     Fields: TypeAlias = MutableMapping[str, Any]
     Renderer: TypeAlias = Callable[[Any, str, Fields], bytes]
 
-_LINE_LIMIT: Final = 4096
-"""Bytes that a JSON line stays below, its newline included: what a pipe takes whole."""
-_KEPT: Final = 0.4
-"""Of a text that makes a line too long, the share that is kept at either end."""
-_ERRORS: Final = frozenset({"error_message", "error_stack"})
-_SHORT: Final = 100
-"""Characters of an error that are always kept."""
-
 _NOT_FOR_PEOPLE: Final = frozenset({"schema", "logger", "seq", "run_id", "stage_index", "error_stack"})
 _SAID_BY_THE_STAGE: Final = frozenset({"error_type", "error_message"})
 
@@ -67,20 +59,8 @@ def _enveloped(_logger: object, method: str, event: Fields) -> Fields:
 
 
 def as_json_line(_logger: object, _method: str, event: Fields) -> bytes:
-    """Return `event` as a line of JSON below 4,096 bytes; texts that are too long for it are cut in the middle."""
-    while len(line := _json_line(event)) >= _LINE_LIMIT:
-        # The sink has cut errors to a number of characters, which may be four bytes each. Ids are cut last.
-        texts = {name: value for name, value in event.items() if isinstance(value, str)}
-        errors = {name: value for name, value in texts.items() if name in _ERRORS and len(value) > _SHORT}
-        longest = max(errors or texts, key=lambda name: len(texts[name]))
-        kept = int(len(texts[longest]) * _KEPT)
-        event[longest] = f"{texts[longest][:kept]}…{texts[longest][-kept:]}"
-    return line
-
-
-def _json_line(event: Fields) -> bytes:
-    # Lone surrogates, which UTF-8 lacks, become question marks.
-    return f"{json.dumps(event, ensure_ascii=False)}\n".encode(errors="replace")
+    """Return `event` as a line of JSON; the sink sees to it that it is short and that its texts can be encoded."""
+    return f"{json.dumps(event, ensure_ascii=False)}\n".encode()
 
 
 def _on_stderr(options: Options) -> Renderer:

@@ -27,7 +27,9 @@ async def run(
         str | None,
         Parameter(
             help="A file, or - for standard input, which is also read if there is no INPUT and it is no terminal. "
-            "A .json file is parsed, and so is the one line of a .jsonl file; anything else is text."
+            "A .json file is parsed, and so is the one line of a .jsonl file; anything else is text.",
+            # For the - alone: what else begins with a hyphen, and is no option, is looked for as a file.
+            allow_leading_hyphen=True,
         ),
     ] = None,
     /,
