@@ -21,7 +21,8 @@ DISABLED = {
     "ASYNC913": "the same for loops",
 }
 IGNORED_PER_FILE = [
-    # Agents wait for nothing, and do on purpose what agents do wrong: swallow a cancellation, wait while cancelled, yield.
+    # Agents wait for nothing, and do on purpose what agents do wrong: swallow a cancellation, wait while cancelled,
+    # yield.
     "tests/*:ASYNC102,ASYNC103,ASYNC104,ASYNC124,ASYNC900,ASYNC911",
     # The asyncio twin does what its original does.
     "benchmarks/twin*.py:ASYNC103,ASYNC104,ASYNC106",

@@ -1,9 +1,15 @@
 """What several test files need, and what is left out where an optional package is not installed."""
 
+import signal
 from importlib.util import find_spec
 
 import pytest
 import structlog
+
+# A shell lets a job in the background ignore SIGINT, and with it all that the job starts: a test that interrupts a
+# program would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The optional packages that the tests of a folder import, or that what they test does.
 NEEDED = {

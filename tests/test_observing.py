@@ -192,6 +192,15 @@ async def test_a_sink_whose_attributes_raise_never_changes_a_run():
     assert (result.status, len(behind)) == (RunStatus.SUCCESS, 4)
 
 
+async def test_a_sink_whose_exception_cannot_be_described_is_warned_of_too():
+    def sink(event):
+        raise Unspeakable
+
+    with pytest.warns(SinkWarning, match="sink raised Unspeakable; it is left out"), observe(sink):
+        result = await pipeline_of(echo).execute("x")
+    assert result.status is RunStatus.SUCCESS
+
+
 @pytest.mark.parametrize("kind", [mock.Mock, mock.MagicMock])
 async def test_a_mock_is_a_sink(kind):
     sink = kind()

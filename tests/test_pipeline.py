@@ -260,15 +260,26 @@ PUBLIC = {
 @pytest.mark.parametrize("name", PUBLIC)
 async def test_every_public_async_function_is_a_checkpoint_on_success_and_failure(name):
     call, error = PUBLIC[name]
-    with pytest.raises(error) if error else contextlib.nullcontext(), assert_checkpoints():
+    # In this order: assert_checkpoints looks only at a block that ends without an exception.
+    with assert_checkpoints(), pytest.raises(error) if error else contextlib.nullcontext():
         await call()
 
 
-async def test_leaving_a_pipeline_is_a_checkpoint():
+async def test_entering_a_pipeline_is_a_checkpoint():
     pipeline = pipeline_of(echo)
-    await pipeline.__aenter__()
     with assert_checkpoints():
-        await pipeline.__aexit__(None, None, None)
+        await pipeline.__aenter__()
+    await pipeline.__aexit__(None, None, None)
+
+
+async def test_leaving_a_pipeline_throws_no_finished_result_away():
+    result = None
+    with trio.CancelScope() as scope:
+        async with pipeline_of(echo) as pipeline:
+            result = await pipeline.process("finished")
+            scope.cancel()
+    assert result == "finished"
+    assert not scope.cancelled_caught
 
 
 async def test_a_host_nursery_and_its_cancel_scope_rule(autojump_clock):

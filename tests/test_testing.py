@@ -153,6 +153,23 @@ async def test_cancel_at_checkpoint_cancels_at_the_checkpoint_named(number):
     assert passed == list(range(1, number))
 
 
+async def test_cancel_at_checkpoint_counts_those_of_the_calling_task_only():
+    async def many_checkpoints():
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+
+    async def two_checkpoints(passed):
+        for _ in range(2):
+            await trio.lowlevel.checkpoint()
+            passed.append(1)
+
+    passed = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(many_checkpoints)
+        assert await cancel_at_checkpoint(2, two_checkpoints, passed)
+    assert passed == [1]
+
+
 async def test_cancel_at_checkpoint_says_when_the_function_has_no_more():
     async def one_checkpoint(result):
         await trio.lowlevel.checkpoint()

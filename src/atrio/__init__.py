@@ -22,9 +22,12 @@ Where things are::
 
 from atrio._agent import Agent
 from atrio._attempts import Backoff, RetryOn, is_transient
-from atrio._batch import BatchConfig, BatchProcessor, Outcomes
+from atrio._batch import BatchConfig, BatchProcessor
 from atrio._batch_results import BatchMetrics, BatchResult
 from atrio._context import PipelineContext, current_context
+from atrio._engine import ChunkItem, ChunkWork, Engine, Journal
+from atrio._local_engine import LocalEngine
+from atrio._outcomes import Outcomes
 from atrio._pipeline import Empty, Pipeline
 from atrio._results import (
     AttemptFailure,
@@ -67,15 +70,20 @@ __all__ = [
     "BatchMetrics",
     "BatchProcessor",
     "BatchResult",
+    "ChunkItem",
+    "ChunkWork",
     "CircuitOpenError",
     "CurrentTask",
     "Empty",
+    "Engine",
     "ErrorEntry",
     "ErrorInfo",
     "ErrorPolicy",
     "Event",
     "ExecutionStatistics",
     "InMemoryMetrics",
+    "Journal",
+    "LocalEngine",
     "Measure",
     "MetricsCollector",
     "Middleware",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Generic, Self, TypeVar, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar, overload
 
 import attrs
 import trio
@@ -13,18 +12,20 @@ import trio
 from atrio import _validation as valid
 from atrio._agent import Agent
 from atrio._batch_results import BatchResult
-from atrio._batch_run import BatchRun, BatchWork
-from atrio._nurseries import unseen_nursery
+from atrio._batch_run import BatchRun
+from atrio._batch_work import BatchWork, Permits
+from atrio._engine import Journal
+from atrio._local_engine import LocalEngine
+from atrio._outcomes import Outcomes, running_outcomes
 from atrio._results import RunStatus
 from atrio._source import AsyncSource, Pairs, SyncSource, check_source
 from atrio._tasks import TaskResult, TaskStatus, running_task
 from atrio.errors import BatchError, NestedBatchError
 
-__all__ = ["BatchConfig", "BatchProcessor", "Outcomes"]
+__all__ = ["BatchConfig", "BatchProcessor"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-T = TypeVar("T")
 
 
 @attrs.frozen
@@ -47,90 +48,12 @@ class BatchConfig:
 
 
 _DEFAULT_CONFIG = BatchConfig()
+_LOCAL_ENGINE = LocalEngine()
 
 
-class Outcomes(Generic[Out]):
-    """The outcomes of a stream as its tasks finish; made by :meth:`BatchProcessor.stream`."""
-
-    def __init__(self, work: BatchWork) -> None:
-        self._send, self._receive = trio.open_memory_channel[TaskResult[Out]](0)
-        self._undelivered: dict[int, TaskResult[Out]] = {}
-        self._left: deque[TaskResult[Out]] = deque()
-        self._run = BatchRun(work, self._keep, self._deliver)
-        self._error_raised = False
-
-    @property
-    def batch_id(self) -> str:
-        """The batch's id, 32 hexadecimal digits."""
-        return self._run.identity.batch_id
-
-    @property
-    def status(self) -> RunStatus:
-        """How the batch stands: RUNNING, and once it ended what :attr:`BatchResult.status` would say."""
-        return self._run.status
-
-    def drain(self) -> None:
-        """Pull no more inputs. What runs finishes, and its outcomes still come."""
-        self._run.drain()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> TaskResult[Out]:
-        """Return the next outcome, in order of completion.
-
-        Raises:
-            StopAsyncIteration: there are no more.
-            Exception: whatever the source raised, after the last outcome.
-        """
-        try:
-            return await self._receive.receive()
-        except trio.EndOfChannel:
-            if self._left:
-                return self._left.popleft()
-            self._raise_source_error()
-            raise StopAsyncIteration from None
-
-    def _raise_source_error(self) -> None:
-        error = self._run.source_error
-        if error is not None and not self._error_raised:
-            self._error_raised = True
-            raise error
-
-    def _keep(self, task: TaskResult[Out]) -> None:
-        self._undelivered[task.index] = task
-
-    async def _deliver(self, task: TaskResult[Out]) -> None:
-        await self._send.send(task)
-        del self._undelivered[task.index]
-
-    async def _produce(self) -> None:
-        async with self._send:
-            await self._run.execute()
-            # What was stopped, or finished as the time was up, could not be sent any more.
-            self._left.extend(self._undelivered.values())
-
-    @asynccontextmanager
-    async def _running(self) -> AsyncGenerator[Self]:
-        left_with: Exception | None = None
-        try:
-            async with unseen_nursery() as nursery:
-                nursery.start_soon(self._produce)
-                try:
-                    yield self
-                except Exception as error:  # noqa: BLE001 - raised again below, when all is quiet
-                    # Not through the nursery, which would cancel the source's farewell.
-                    left_with = error
-                finally:
-                    self._run.abort()
-                    self._receive.close()
-        except BaseException as error:
-            if left_with is None:
-                raise
-            raise BaseExceptionGroup("a stream was left, and its end failed", [left_with, error]) from None
-        if left_with is not None:
-            raise left_with
-        self._raise_source_error()
+def _check_not_empty(name: str, inputs: int | None) -> None:
+    if inputs == 0:
+        raise ValueError(f"batch {name!r} is empty: it needs one input at least")
 
 
 class BatchProcessor:
@@ -138,16 +61,19 @@ class BatchProcessor:
 
     Args:
         config: the limits. That of tasks at once holds across all batches that share the processor.
+        engine: where the tasks run. This version knows one place: the Trio loop that the processor is used in.
 
     Raises:
-        TypeError: `config` is no BatchConfig.
+        TypeError: `config` is no BatchConfig, or `engine` no LocalEngine.
     """
 
-    def __init__(self, config: BatchConfig = _DEFAULT_CONFIG) -> None:
+    def __init__(self, config: BatchConfig = _DEFAULT_CONFIG, engine: LocalEngine = _LOCAL_ENGINE) -> None:
         if not isinstance(config, BatchConfig):
             raise TypeError(f"config must be a BatchConfig, not {config!r}: write BatchConfig(max_concurrent=5)")
+        if not isinstance(engine, LocalEngine):
+            raise TypeError(f"engine must be a LocalEngine, not {engine!r}: this version runs batches nowhere else")
         self.config = config
-        self._limiter = trio.CapacityLimiter(config.max_concurrent)
+        self._permits = Permits(config.max_concurrent)
 
     @overload
     async def process_batch(
@@ -156,6 +82,9 @@ class BatchProcessor:
         *,
         name: str = "batch",
         metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Out]: ...
     @overload
     async def process_batch(
@@ -165,9 +94,19 @@ class BatchProcessor:
         *,
         name: str = "batch",
         metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Out]: ...
     async def process_batch(
-        self, pairs: Any, *, name: str = "batch", metadata: Mapping[str, Any] | None = None
+        self,
+        pairs: Any,
+        *,
+        name: str = "batch",
+        metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Any]:
         """Run ``(agent, data)`` pairs, and return exactly one outcome for each, in their order.
 
@@ -175,6 +114,9 @@ class BatchProcessor:
             pairs: any iterable or async iterable. A generator is pulled as places become free.
             name: names the batch in results and events, 1 to 200 characters.
             metadata: the caller's own; copied to the result.
+            journal: keeps the outputs, so that a later batch can go on where this one stops.
+            key: names an input in the journal, as ``key(data)``; by default its index does.
+            resume: the id of the batch to go on with: what the journal has of it is not run again.
 
         Returns:
             Every outcome. When the batch's time is up it is returned too, with what finished by then.
@@ -186,7 +128,7 @@ class BatchProcessor:
             BatchError: the iterable raised; its only exception is what that raised, and its `result` has every outcome
                 of what was pulled before.
         """
-        return await self._collect(pairs, Pairs(), name, metadata, "pairs")
+        return await self._collect(pairs, Pairs, name, metadata, journal, key, resume)
 
     @overload
     async def map(
@@ -196,6 +138,9 @@ class BatchProcessor:
         *,
         name: str = "batch",
         metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Out]: ...
     @overload
     async def map(
@@ -205,9 +150,20 @@ class BatchProcessor:
         *,
         name: str = "batch",
         metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Out]: ...
     async def map(
-        self, agent: Any, inputs: Any, *, name: str = "batch", metadata: Mapping[str, Any] | None = None
+        self,
+        agent: Any,
+        inputs: Any,
+        *,
+        name: str = "batch",
+        metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
     ) -> BatchResult[Any]:
         """Run one agent on many inputs: as :meth:`process_batch`, with that agent in each pair.
 
@@ -216,6 +172,9 @@ class BatchProcessor:
             inputs: any iterable or async iterable of data.
             name: names the batch in results and events, 1 to 200 characters.
             metadata: the caller's own; copied to the result.
+            journal: keeps the outputs, so that a later batch can go on where this one stops.
+            key: names an input in the journal, as ``key(data)``; by default its index does.
+            resume: the id of the batch to go on with: what the journal has of it is not run again.
 
         Returns:
             Every outcome, in the order of the inputs.
@@ -226,19 +185,30 @@ class BatchProcessor:
             NestedBatchError: this is called in a task that this processor runs.
             BatchError: the iterable raised.
         """
-        return await self._collect(inputs, Pairs(agent), name, metadata, "inputs")
+        return await self._collect(inputs, lambda: Pairs(agent), name, metadata, journal, key, resume)
 
     async def _collect(
-        self, inputs: Any, pairs: Pairs, name: str, metadata: Mapping[str, Any] | None, what: str
+        self,
+        inputs: Any,
+        pairs: Callable[[], Pairs],
+        name: str,
+        metadata: Mapping[str, Any] | None,
+        *durability: Any,
     ) -> BatchResult[Any]:
-        work = self._work(inputs, pairs, name, what)
-        if work.source.total == 0:
-            raise ValueError(f"batch {name!r} is empty: {what} must give one input at least")
+        try:
+            work = self._work(inputs, pairs(), name, *durability)
+            _check_not_empty(name, work.source.total)
+            own = valid.copied_mapping(metadata, "metadata")
+        except BaseException:
+            await trio.lowlevel.checkpoint()
+            raise
         results: list[TaskResult[Any]] = []
         run = BatchRun(work, results.append)
         await run.execute()
-        if not results and run.source_error is None and run.status is not RunStatus.TIMEOUT:
-            raise ValueError(f"batch {name!r} is empty: {what} gave no input")
+        while await run.keep_waiting():
+            pass
+        if run.source_error is None and run.status is not RunStatus.TIMEOUT:
+            _check_not_empty(name, len(results))
         result = BatchResult(
             run.identity.batch_id,
             name,
@@ -247,21 +217,23 @@ class BatchProcessor:
             run.identity.started_at,
             run.duration_s,
             self.config.max_concurrent,
-            {} if metadata is None else dict(metadata),
+            own,
         )
         if run.source_error is not None:
             said = f"batch {name!r}: its source raised after {len(results)} inputs"
             raise BatchError(said, [run.source_error], result=result)
         return result
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         pairs: Iterable[tuple[Agent[Any, Out] | Callable[[Any], Awaitable[Out]], Any]]
         | AsyncIterable[tuple[Agent[Any, Out] | Callable[[Any], Awaitable[Out]], Any]],
         *,
         name: str = "batch",
-    ) -> AsyncGenerator[Outcomes[Out]]:
+        journal: Journal | None = None,
+        key: Callable[[Any], object] | None = None,
+        resume: str | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[Out]]:
         """Run ``(agent, data)`` pairs, and give the outcomes as the tasks finish.
 
         For inputs without end, or too many to keep: no more than ``max_concurrent + 1`` inputs are pulled whose
@@ -271,29 +243,47 @@ class BatchProcessor:
         Args:
             pairs: any iterable or async iterable.
             name: names the batch in events, 1 to 200 characters.
+            journal: keeps the outputs, so that a later stream can go on.
+            key: names an input in the journal, as ``key(data)``; by default its index does.
+            resume: the id of the batch to go on with.
 
         Raises:
             TypeError: `pairs` cannot be iterated.
             ValueError: `name` is no string of 1 to 200 characters.
             NestedBatchError: this is called in a task that this processor runs.
         """
-        outcomes: Outcomes[Out] = Outcomes(self._work(pairs, Pairs(), name, "pairs"))
-        async with outcomes._running():
-            yield outcomes
+        return running_outcomes(self._work(pairs, Pairs(), name, journal, key, resume))
 
-    def _work(self, inputs: Any, pairs: Pairs, name: str, what: str) -> BatchWork:
+    def _work(
+        self,
+        inputs: Any,
+        pairs: Pairs,
+        name: str,
+        journal: Journal | None,
+        key: Callable[[Any], object] | None,
+        resume: str | None,
+    ) -> BatchWork:
         valid.check_id(name, "name")
-        check_source(inputs, what)
+        check_source(inputs)
         self._refuse_nested(name)
+        if key is not None and not callable(key):
+            raise TypeError(f"key must be a function of an input's data, not {key!r}")
+        if resume is not None:
+            valid.check_id(resume, "resume")
+            if journal is None:
+                raise ValueError(f"batch {name!r} cannot go on with {resume!r} without a journal: give journal=")
         return BatchWork(
             self,
-            self._limiter,
+            self._permits,
             self.config.max_concurrent,
             self.config.timeout,
             self.config.task_timeout,
             AsyncSource(inputs) if hasattr(type(inputs), "__aiter__") else SyncSource(inputs),
             pairs,
             name,
+            journal,
+            key,
+            resume,
         )
 
     def _refuse_nested(self, name: str) -> None:

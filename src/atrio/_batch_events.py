@@ -113,7 +113,9 @@ class BatchEvents:
     def progress(self, tally: Tally, elapsed_s: float) -> None:
         """Say how far the batch is, and find out when to say it next."""
         if self._total is not None:
-            self.next_progress = _count_at(tally.ended * TENTHS // self._total + 1, self._total)
+            next_tenth = tally.ended * TENTHS // self._total + 1
+            # A list may have grown while it was worked on; then there is nothing more to be a tenth of.
+            self.next_progress = _count_at(next_tenth, self._total) if next_tenth <= TENTHS else -1
         if self._listeners.level <= levels.INFO:
             self._listeners.emit(
                 events.BatchProgress(

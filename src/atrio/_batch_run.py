@@ -6,25 +6,26 @@ batches that share a processor share its limit, and one turn is shared by all, s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from math import inf
 from time import perf_counter
-from typing import Any, Final, Self, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
-import attrs
 import trio
-from trio.lowlevel import current_clock
+from trio.lowlevel import checkpoint_if_cancelled, current_clock
 
 from atrio._batch_events import BatchEvents, Tally
 from atrio._batch_results import status_of
+from atrio._batch_work import BatchWork, Permit, same_variables
 from atrio._context import current_run
 from atrio._nurseries import unseen_nursery
 from atrio._results import ErrorInfo, RunStatus
-from atrio._source import AsyncSource, Pairs, RefusedPair, SyncSource
+from atrio._source import AsyncSource, RefusedPair
 from atrio._stamps import new_run_id, utc_now
 from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, running_task
 from atrio._turn import current_turn
+from atrio._validation import check_id
 from atrio.errors import TaskCancelledError, TaskTimeoutError
 
 PROGRESS_EVERY_S: Final = 5.0
@@ -34,61 +35,6 @@ Pulled: TypeAlias = tuple[TaskResult[Any], Any, Any]
 """What a worker works on: the task, its agent, and the data."""
 
 _END: Final = object()
-
-
-class Permit:
-    """A permit of a processor, as one worker takes it and gives it back."""
-
-    __slots__ = ("_limiter", "held")
-
-    def __init__(self, limiter: trio.CapacityLimiter) -> None:
-        self._limiter = limiter
-        self.held = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.give_back()
-
-    async def take(self) -> None:
-        """Wait for a permit."""
-        try:
-            self._limiter.acquire_on_behalf_of_nowait(self)
-        except trio.WouldBlock:
-            await self._limiter.acquire_on_behalf_of(self)
-        self.held = True
-
-    def give_back(self) -> None:
-        """Give the permit back, if one is held."""
-        if self.held:
-            self._limiter.release_on_behalf_of(self)
-            self.held = False
-
-
-@attrs.frozen
-class BatchWork:
-    """What a batch does, and with what: all that is known before it starts.
-
-    Attributes:
-        owner: the processor, which refuses a batch of its own tasks.
-        limiter: its permits.
-        max_concurrent: how many tasks run at once at most.
-        timeout: seconds for the whole batch, or None.
-        task_timeout: seconds for each task, or None.
-        source: where the inputs come from.
-        pairs: makes a task of each.
-        name: the name given to the batch.
-    """
-
-    owner: object
-    limiter: trio.CapacityLimiter
-    max_concurrent: int
-    timeout: float | None
-    task_timeout: float | None
-    source: SyncSource | AsyncSource
-    pairs: Pairs
-    name: str
 
 
 class BatchRun:
@@ -101,7 +47,7 @@ class BatchRun:
 
     Attributes:
         identity: what its tasks have in common.
-        status: how it stands.
+        status: how it stands: RUNNING until it ended.
         pulled: how many inputs were pulled.
         duration_s: seconds that it took, once it ended.
         source_error: what the source raised, or None.
@@ -113,11 +59,11 @@ class BatchRun:
         keep: Callable[[TaskResult[Any]], object],
         deliver: Callable[[TaskResult[Any]], Awaitable[None]] | None = None,
     ) -> None:
-        self.identity = BatchIdentity(new_run_id(), utc_now())
+        self.identity = BatchIdentity(work.resume or new_run_id(), utc_now())
         self.identity.owner = work.owner
         self.identity.task = running_task.get()
         self.identity.context = current_run.get()
-        self.status = RunStatus.PENDING
+        self.status = RunStatus.RUNNING
         self.pulled = 0
         self.duration_s = 0.0
         self.source_error: Exception | None = None
@@ -132,6 +78,11 @@ class BatchRun:
         self._scope = trio.CancelScope(deadline=inf if work.timeout is None else self._begun + work.timeout)
         self._drained = False
         self._aborted = False
+        # A source runs in a context of its own, and not in that of the task which happens to be the last.
+        self._pull_in = copy_context().run
+        # Nothing but the agent stands between a worker and the output.
+        self._plain = work.task_timeout is None and work.journal is None and work.key is None
+        self._recorded: Mapping[str, Any] = {}
 
     def drain(self) -> None:
         """Pull no more; what runs finishes."""
@@ -148,28 +99,57 @@ class BatchRun:
 
     async def execute(self) -> None:
         """Run the batch to its end, until its time is up, or until it is cancelled or aborted."""
-        self.status = RunStatus.RUNNING
+        waiting = 0
         self._events.batch_start()
         try:
+            if self._work.journal is not None:
+                self._recorded = await self._work.journal.open(self.identity.batch_id, self._fingerprint())
             await self._run_workers()
-            if self._scope.cancelled_caught and not self._aborted:
-                await self._keep_what_waited()
+            waiting = self._waiting()
             self.status = self._final_status()
         except BaseException:
             # The caller's cancellation, on its way out: say so, synchronously, and let it through.
             self.status = RunStatus.CANCELLED
             raise
         finally:
+            if not waiting:
+                self._close_source()
             self.duration_s = trio.current_time() - self._begun
-            self._tally.by_status[TaskStatus.NOT_STARTED.value] = self.pulled - self._tally.ended
-            self._events.batch_end(self.status.value, self._tally, self.pulled, self.duration_s)
-            # The outcomes outlive the batch, and must not keep alive what it ran inside.
-            self.identity.owner = self.identity.task = self.identity.context = None
+            total = self.pulled + waiting
+            self._tally.by_status[TaskStatus.NOT_STARTED.value] = total - self._tally.ended
+            self._events.batch_end(self.status.value, self._tally, total, self.duration_s)
+            # The outcomes outlive the batch, and must not keep alive what it ran in.
+            self.identity.owner = self.identity.context = None
 
     def _final_status(self) -> RunStatus:
         if self._scope.cancelled_caught:
             return RunStatus.CANCELLED if self._aborted else RunStatus.TIMEOUT
         return status_of(self._tally.successful, self.pulled)
+
+    def _waiting(self) -> int:
+        """Return how many inputs the time did not suffice for, where the source has a length to tell it by."""
+        source = self._work.source
+        timed_out = self._scope.cancelled_caught and not self._aborted
+        if not timed_out or self.source_error is not None or isinstance(source, AsyncSource):
+            return 0
+        return max((source.total or 0) - self.pulled, 0)
+
+    async def keep_waiting(self) -> bool:
+        """After the batch's time was up, keep one more input that waited; False if there is none."""
+        if self.status is not RunStatus.TIMEOUT or self.pulled >= (self._work.source.total or 0):
+            return False
+        if perf_counter() >= self._turn.ends:
+            await self._turn.rest()
+        kept = self._pull() is not None
+        if not kept or self.pulled == self._work.source.total:
+            self._close_source()
+        return kept
+
+    def _close_source(self) -> None:
+        try:
+            self._work.source.close()
+        except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
+            self._source_failed(error)
 
     async def _run_workers(self) -> None:
         source, total = self._work.source, self._work.source.total
@@ -185,19 +165,14 @@ class BatchRun:
                     for _ in range(places):
                         workers.start_soon(self._worker, workers)
             ticking.cancel()
-            source.close()
+            if isinstance(source, AsyncSource):
+                source.close()
 
     async def _tick(self, ticking: trio.CancelScope) -> None:
         with ticking:
             while True:
                 await trio.sleep(PROGRESS_EVERY_S)
                 self._events.progress(self._tally, trio.current_time() - self._begun)
-
-    async def _keep_what_waited(self) -> None:
-        """Pull what the time did not suffice for, where the source's length says that it ends."""
-        while self.pulled < (self._work.source.total or 0) and self._pull() is not None:
-            if perf_counter() >= self._turn.ends:
-                await self._turn.rest()
 
     def _source_failed(self, error: Exception) -> None:
         self.source_error = error
@@ -207,7 +182,7 @@ class BatchRun:
         """Make a task of `item`, which was pulled."""
         try:
             agent, agent_id, data = self._work.pairs.split(item)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - a pair that cannot even be looked at is its task's error
             agent = RefusedPair(item, error)
             agent_id, data = agent.agent_id, item
         task: TaskResult[Any] = TaskResult(self.identity, self.pulled, agent_id)
@@ -221,7 +196,7 @@ class BatchRun:
         if self._drained or isinstance(source, AsyncSource):
             return None
         try:
-            item = next(source.iterator, _END)
+            item = self._pull_in(next, source.iterator, _END)
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
             self._source_failed(error)
             return None
@@ -243,17 +218,21 @@ class BatchRun:
 
     async def _worker(self, workers: trio.Nursery) -> None:
         """Take one input after the other, until there are no more."""
-        source, turn, timeout = self._work.source, self._turn, self._work.task_timeout
+        source, permits, turn, plain = self._work.source, self._work.permits, self._turn, self._plain
         current_time = current_clock().current_time
-        with Permit(self._work.limiter) as permit:
+        with Permit(permits) as permit:
             while True:
                 if perf_counter() >= turn.ends:
                     permit.give_back()
                     await turn.rest()
+                # An agent may have ended in spite of a cancellation; the next task must not begin.
+                await checkpoint_if_cancelled()
                 pulled = await self._take(source, permit) if isinstance(source, AsyncSource) else self._pull()
                 if pulled is None:
                     return
                 task, agent, data = pulled
+                if permits.waiting:
+                    permit.give_back()
                 if not permit.held:
                     await permit.take()
                 running_task.set(task)
@@ -262,7 +241,7 @@ class BatchRun:
                 task.queued_s = begun - self._begun
                 self._events.task_start(task)
                 try:
-                    task.result = await (agent.process(data) if timeout is None else self._timed(agent, data, task))
+                    task.result = await (agent.process(data) if plain else self._call(agent, data, task))
                     # No checkpoint until it is kept: a finished result is never thrown away.
                     task.status = TaskStatus.SUCCESS
                 except Exception as error:  # noqa: BLE001 - an agent's failure is its task's, of whatever class
@@ -276,16 +255,32 @@ class BatchRun:
                 if self._deliver is not None:
                     permit.give_back()
                     await self._deliver(task)
-                # Identical, and so compared at once, unless the agent set a context variable: then the next task needs
-                # a new Trio task, that begins with the caller's.
-                if copy_context() != context:
+                # If the agent set a context variable, the next task needs a Trio task that begins with the caller's.
+                if not same_variables(copy_context(), context):
                     self._context.run(workers.start_soon, self._worker, workers)
                     return
+
+    async def _call(self, agent: Any, data: Any, task: TaskResult[Any]) -> Any:
+        """Call `agent` under its time limit and with the journal, where there are such."""
+        journal, make_key = self._work.journal, self._work.key
+        if make_key is not None:
+            task.key = check_id(str(make_key(data)), "key")
+        if journal is None:
+            return await self._timed(agent, data, task)
+        key = str(task.index) if task.key is None else task.key
+        if key in self._recorded:
+            return self._recorded[key]
+        output = await self._timed(agent, data, task)
+        # Commit first, deliver second; and what is finished is not thrown away by a cancellation that comes now.
+        with trio.CancelScope(shield=True):
+            await journal.record(self.identity.batch_id, key, output)
+        return output
 
     async def _timed(self, agent: Any, data: Any, task: TaskResult[Any]) -> Any:
         """Call `agent`, for as long as a task may take."""
         error = None
-        scope = trio.CancelScope(deadline=trio.current_time() + (self._work.task_timeout or inf))
+        timeout = self._work.task_timeout
+        scope = trio.CancelScope(deadline=inf if timeout is None else trio.current_time() + timeout)
         try:
             with scope:
                 return await agent.process(data)
@@ -295,6 +290,11 @@ class BatchRun:
             raise TaskTimeoutError(task.task_id, task.index) from error
         assert error is not None  # noqa: S101 - the call neither returned nor was cancelled
         raise error
+
+    def _fingerprint(self) -> str:
+        """Name the work, so that a journal of other work is not taken for its own."""
+        total = self._work.source.total
+        return f"agent={self._work.pairs.agent_id or '(pairs)'} inputs={'(unknown)' if total is None else total}"
 
     def _fail(self, task: TaskResult[Any], error: Exception) -> None:
         timed_out = isinstance(error, TaskTimeoutError) and error.task_id == task.task_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from atrio._results import ErrorEntry, RunStatus, StageRecord, message_of
 from atrio._stamps import new_run_id, utc_now
-from atrio._validation import check_id
+from atrio._validation import check_id, copied_mapping
 
 __all__ = ["PipelineContext", "current_context"]
 
@@ -48,12 +48,10 @@ class PipelineContext:
     )
 
     def __init__(self, pipeline_id: str, metadata: Mapping[str, Any] | None = None) -> None:
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise TypeError(f"metadata must be a mapping of names to values, not {type(metadata).__name__}")
         self.pipeline_id = check_id(pipeline_id, "pipeline_id")
         self.run_id = new_run_id()
         self.started_at = utc_now()
-        self.metadata: dict[str, Any] = {} if metadata is None else dict(metadata)
+        self.metadata = copied_mapping(metadata, "metadata")
         self.status = RunStatus.PENDING
         self._history: list[StageRecord] = []
         self._error_log: list[ErrorEntry] = []

@@ -100,7 +100,8 @@ class Lifetime:
 
     async def enter(self, agents: Iterable[Any]) -> None:
         """Enter those of `agents` that are async context managers, in order; if one fails, leave the ones before."""
-        # First, because a cancellation after the last agent was entered would leave them all open.
+        # Here, because a cancellation after the last agent was entered would leave them all open, and one after the
+        # block would throw away what it returns.
         await trio.lowlevel.checkpoint()
         async with AsyncExitStack() as stack:
             for agent in agents:
@@ -115,5 +116,3 @@ class Lifetime:
         # The earliest has the fewest agents, as stages are only ever added: so none is left while a block that knows it
         # goes on, in whatever order the blocks end.
         await self._stacks.popleft().__aexit__(*exc_info)
-        if exc_info[1] is None:
-            await trio.lowlevel.checkpoint()

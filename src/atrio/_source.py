@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import Any, Final
 
 import trio
@@ -20,11 +20,14 @@ _KNOWN_AGENTS: Final = 1000
 """How many agents of a batch are remembered as checked; more are checked again as they come."""
 
 
+EACH_ITS_OWN: Final = object()
+
+
 class Pairs:
     """Makes the agent and the data of a task out of what a source gave.
 
     Args:
-        agent: the one agent of all inputs, or None if each input is an ``(agent, data)`` pair.
+        agent: the one agent of all inputs; by default each input is an ``(agent, data)`` pair.
 
     Raises:
         TypeError: `agent` is no agent.
@@ -32,9 +35,14 @@ class Pairs:
 
     __slots__ = ("_agent", "_known")
 
-    def __init__(self, agent: Any = None) -> None:
-        self._agent = None if agent is None else _checked(agent)
+    def __init__(self, agent: Any = EACH_ITS_OWN) -> None:
+        self._agent: tuple[Any, Any, str] | None = None if agent is EACH_ITS_OWN else _checked(agent)
         self._known: dict[int, tuple[Any, Any, str]] = {}
+
+    @property
+    def agent_id(self) -> str | None:
+        """The id of the one agent of all inputs, None if each input brings its own."""
+        return None if self._agent is None else self._agent[2]
 
     def split(self, item: Any) -> tuple[Any, str, Any]:
         """Return the agent, its id and the data of `item`.
@@ -93,22 +101,23 @@ class RefusedPair:
 
 def length_of(inputs: Any) -> int | None:
     """Return how many inputs there are, None if their source does not say."""
-    return len(inputs) if hasattr(type(inputs), "__len__") else None
+    try:
+        return len(inputs) if hasattr(type(inputs), "__len__") else None
+    except TypeError:  # what wraps an iterable may have a length that it does not know
+        return None
 
 
-def check_source(inputs: Any, what: str) -> None:
+def check_source(inputs: Any) -> None:
     """Raise TypeError unless `inputs` can be iterated, or iterated asynchronously."""
     if isinstance(inputs, str | bytes):
-        raise TypeError(
-            f"{what} must be an iterable of inputs, and {type(inputs).__name__} is one input: put it in a list"
-        )
-    if hasattr(type(inputs), "__aiter__") or hasattr(type(inputs), "__iter__") or hasattr(type(inputs), "__getitem__"):
+        kind = type(inputs).__name__
+        raise TypeError(f"a batch takes an iterable of inputs, and {kind} is a single one: put it in a list")
+    if any(hasattr(type(inputs), name) for name in ("__aiter__", "__iter__", "__getitem__")):
         return
     if inspect.isasyncgenfunction(inputs) or inspect.isgeneratorfunction(inputs):
-        raise TypeError(
-            f"{what} must be an iterable, and {inputs.__name__} is a function: call it, {inputs.__name__}()"
-        )
-    raise TypeError(f"{what} must be an iterable or an async iterable, not {type(inputs).__name__}")
+        name = inputs.__name__
+        raise TypeError(f"a batch takes an iterable of inputs, and {name} is a function: call it, {name}()")
+    raise TypeError(f"a batch takes an iterable or an async iterable of inputs, not {type(inputs).__name__}")
 
 
 class SyncSource:
@@ -145,15 +154,17 @@ class AsyncSource:
 
     def __init__(self, inputs: AsyncIterable[Any]) -> None:
         self.total = length_of(inputs)
-        self._inputs = inputs
-        self._pulling = trio.CancelScope()
+        self._iterator = aiter(inputs)
+        self._scope = trio.CancelScope()
+        self._pulling = False
         self._stopped = False
         self._give, self.take = trio.open_memory_channel[Any](0)
 
     def stop(self) -> None:
         """Pull no more; what was pulled is still given."""
         self._stopped = True
-        self._pulling.cancel()
+        if self._pulling:
+            self._scope.cancel()
 
     def close(self) -> None:
         """Stop, and give no more: the workers are gone."""
@@ -167,32 +178,33 @@ class AsyncSource:
             begin: told each input as it is pulled.
             failed: told what the source raised, if it did.
         """
-        iterator = aiter(self._inputs)
         try:
-            # A worker that is gone takes nothing more: the batch's time is up, or its stream was left.
-            with contextlib.suppress(trio.BrokenResourceError):
-                async with self._give:
-                    while not self._stopped and (item := await self._pull(iterator)) is not _END:
-                        await self._give.send(begin(item))
+            with self._scope:
+                # In one scope from the first input to the farewell: a generator may yield inside scopes of its own.
+                await self._feed(begin)
+                await self._close_iterator()
+            if self._scope.cancelled_caught:
+                await self._close_iterator()
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
             failed(error)
-        finally:
-            await self._close(iterator, failed)
 
-    async def _pull(self, iterator: AsyncIterator[Any]) -> Any:
-        with trio.CancelScope() as self._pulling:
-            return await anext(iterator, _END)
-        return _END
+    async def _feed(self, begin: Callable[[Any], Any]) -> None:
+        # A worker that is gone takes nothing more: the batch's time is up, or its stream was left.
+        with self._give, contextlib.suppress(trio.BrokenResourceError):
+            while not self._stopped:
+                self._pulling = True
+                try:
+                    item = await anext(self._iterator, _END)
+                finally:
+                    self._pulling = False
+                if item is _END:
+                    return
+                await self._give.send(begin(item))
 
-    async def _close(self, iterator: AsyncIterator[Any], failed: Callable[[Exception], None]) -> None:
-        # In the task that pulled, because scopes of the source's own may be open in it, and not in a scope of ours
-        # that is cancelled, so that the source can still say goodbye to whatever it reads from.
-        aclose = getattr(iterator, "aclose", None)
+    async def _close_iterator(self) -> None:
+        aclose = getattr(self._iterator, "aclose", None)
         if aclose is not None:
-            try:
-                await aclose()
-            except Exception as error:  # noqa: BLE001 - as above
-                failed(error)
+            await aclose()
 
 
 _END: Final = object()

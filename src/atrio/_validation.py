@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -99,6 +100,19 @@ def check_at_least(value: object, what: str, minimum: float) -> None:
     right = f"a finite number, at least {minimum:g}"
     if _number(value, what, right) < minimum:
         raise ValueError(f"{what} must be {right}, not {value!r}")
+
+
+def copied_mapping(value: object, what: str) -> dict[str, Any]:
+    """Return a copy of a mapping as a dict, of None an empty one.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what} must be a mapping of names to values, not {type(value).__name__}")
+    return dict(value)
 
 
 def _named(instance: object, attribute: Attribute[Any]) -> str:

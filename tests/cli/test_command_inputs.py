@@ -128,6 +128,13 @@ class TestPaths:
     def test_a_missing_file(self, file):
         assert refusal("none.txt") == "'none.txt' cannot be read: No such file or directory."
 
+    def test_what_looks_like_an_option(self, file):
+        assert read_task(file("-odd.txt", b"text"), None) == "text"
+        assert refusal("--fromat") == (
+            "'--fromat' cannot be read: No such file or directory. "
+            "If it is meant as an option, --help lists those that there are."
+        )
+
     def test_a_directory(self, tmp_path):
         assert refusal(str(tmp_path)).endswith("cannot be read: Is a directory.")
 

@@ -1,9 +1,11 @@
+import fcntl
 import json
 import os
-import resource
 import signal
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -64,7 +66,7 @@ class TestReadersThatGo:
         (tmp_path / "a.txt").write_text(WORDS * 20_000)
         atrio = f'"{sys.executable}" -m atrio run text-report a.txt --format json --log-level error'
         done = subprocess.run(
-            ["bash", "-c", f'{atrio} | head -n 1; exit "${{PIPESTATUS[0]}}"'],
+            ["/bin/bash", "-c", f'{atrio} | head -n 1; exit "${{PIPESTATUS[0]}}"'],
             capture_output=True,
             check=False,
             cwd=tmp_path,
@@ -145,10 +147,6 @@ class TestInterrupt:
 
 def wait_until_reading(process) -> None:
     """Wait until `process` has taken what was written to its stdin, which it does once it reads."""
-    import fcntl
-    import struct
-    import termios
-
     while struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, b"\0" * 4))[0]:
         assert process.poll() is None
 
@@ -162,4 +160,3 @@ def test_fifty_megabytes(spawned, tmp_path):
     assert process.returncode == 0
     assert b"| Characters | 50,000,000 |" in out
     assert usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 400_000_000
-    assert resource.getpagesize()

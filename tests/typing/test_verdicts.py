@@ -24,7 +24,9 @@ def checker(request):
 
 def verdict(checker, *files):
     # From the checkout's top, where the checkers find their settings.
-    ran = subprocess.run([sys.executable, "-m", *checker, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", *checker, *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return ran.returncode, ran.stdout + ran.stderr
 
 

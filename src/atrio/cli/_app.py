@@ -106,11 +106,11 @@ def _mistyped_option(error: UnusedCliTokensError) -> str | None:
     """
     known = (error.app or app).assemble_argument_collection()
     names = {name for argument in known for name in argument.names}
-    for token in error.root_input_tokens or []:
-        if token.startswith("-") and token != "-" and token.partition("=")[0] not in names:
-            return str(
-                UnknownOptionError(token=Token(value=token, source="cli"), argument_collection=known, verbose=False)
-            )
+    for word in error.root_input_tokens or []:
+        name = word.partition("=")[0]
+        if name.startswith("-") and name not in {"-", *names}:
+            token = Token(value=name, source="cli")
+            return str(UnknownOptionError(token=token, argument_collection=known, verbose=False))
     return None
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def interrupt_cancels() -> Generator[None]:
-    """Turn the first SIGINT in the block into a cancellation, which ends there; a second one interrupts as ever.
+def interrupt_cancels(scope: trio.CancelScope) -> Generator[None]:
+    """Let the first SIGINT in the block cancel `scope`; a second one interrupts as ever.
 
     Trio would raise KeyboardInterrupt at whatever line is running, the recording of the run's end included.
     """
@@ -23,14 +23,13 @@ def interrupt_cancels() -> Generator[None]:
         yield
         return
     token = trio.lowlevel.current_trio_token()
-    with trio.CancelScope() as scope:
 
-        def interrupt(_number: int, _frame: object) -> None:
-            signal.signal(signal.SIGINT, before)
-            token.run_sync_soon(scope.cancel)
+    def interrupt(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        token.run_sync_soon(scope.cancel)
 
-        signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

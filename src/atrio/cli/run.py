@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
+import trio
 from cyclopts import Parameter
 
 from atrio import Pipeline, PipelineContext, PipelineResult, RunStatus
@@ -55,7 +56,7 @@ async def run(
 async def _result_of(pipeline: Pipeline[Any, Any], task: Any) -> PipelineResult[Any]:
     context = PipelineContext(pipeline.pipeline_id)
     result = None
-    with interrupt_cancels():
+    with trio.CancelScope() as scope, interrupt_cancels(scope):
         async with pipeline:
             result = await pipeline.execute(task, context)
     # An interrupt that comes while the agents are closed is too late to undo what was finished.
