@@ -144,6 +144,6 @@ async def test_effective_deadline_is_the_callers_but_for_the_agent(autojump_cloc
 
     pipeline = Pipeline("p").add_stage(Stage("first", ScriptedAgent())).add_middleware(look)
     pipeline.add_stage(Stage("s", agent, config=StageConfig(timeout=7, backoff=Backoff(1.0))))
-    with trio.CancelScope(deadline=50.0), observe(note_backoff):
+    with trio.fail_after(50), observe(note_backoff):
         assert (await pipeline.execute(1)).status == "success"
     assert seen[where] == {"middleware": 50.0, "agent": 7.0, "backoff": 50.0}[where]

@@ -28,7 +28,7 @@ from atrio._context import PipelineContext, current_context
 from atrio._engine import ChunkItem, ChunkWork, Engine, Journal
 from atrio._local_engine import LocalEngine
 from atrio._outcomes import Outcomes
-from atrio._pipeline import Empty, Pipeline
+from atrio._pipeline import Pipeline
 from atrio._results import (
     AttemptFailure,
     ErrorEntry,
@@ -74,7 +74,6 @@ __all__ = [
     "ChunkWork",
     "CircuitOpenError",
     "CurrentTask",
-    "Empty",
     "Engine",
     "ErrorEntry",
     "ErrorInfo",

@@ -73,7 +73,8 @@ class BatchProcessor:
         if not isinstance(engine, LocalEngine):
             raise TypeError(f"engine must be a LocalEngine, not {engine!r}: this version runs batches nowhere else")
         self.config = config
-        self._permits = Permits(config.max_concurrent)
+        self._limiter = trio.CapacityLimiter(config.max_concurrent)
+        self._permits = Permits(self._limiter)
 
     @overload
     async def process_batch(
@@ -199,7 +200,7 @@ class BatchProcessor:
             work = self._work(inputs, pairs(), name, *durability)
             _check_not_empty(name, work.source.total)
             own = valid.copied_mapping(metadata, "metadata")
-        except BaseException:
+        except Exception:
             await trio.lowlevel.checkpoint()
             raise
         results: list[TaskResult[Any]] = []

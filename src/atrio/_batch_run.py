@@ -246,7 +246,7 @@ class BatchRun:
                     task.status = TaskStatus.SUCCESS
                 except Exception as error:  # noqa: BLE001 - an agent's failure is its task's, of whatever class
                     self._fail(task, error)
-                except BaseException as error:  # noqa: BLE001 - it is raised, but for the errors beside it
+                except BaseException as error:  # noqa: ASYNC104, BLE001 - raised, but for the errors beside it
                     task.status = TaskStatus.CANCELLED
                     raise what_stops(task, error) from error.__cause__
                 finally:

@@ -18,18 +18,18 @@ class Permits:
     """The permits of a processor, for all of its batches.
 
     Args:
-        total: how many there are.
+        limiter: gives them out, in order.
 
     Attributes:
-        limiter: gives them out, in order.
+        limiter: the same.
         waiting: how many workers wait for one.
     """
 
     __slots__ = ("limiter", "waiting")
 
-    def __init__(self, total: int) -> None:
-        self.limiter = trio.CapacityLimiter(total)
-        self.waiting = 0
+    def __init__(self, limiter: trio.CapacityLimiter) -> None:
+        self.limiter: trio.CapacityLimiter = limiter
+        self.waiting: int = 0
 
 
 class Permit:

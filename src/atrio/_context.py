@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from atrio._results import ErrorEntry, RunStatus, StageRecord, message_of
@@ -48,11 +49,11 @@ class PipelineContext:
     )
 
     def __init__(self, pipeline_id: str, metadata: Mapping[str, Any] | None = None) -> None:
-        self.pipeline_id = check_id(pipeline_id, "pipeline_id")
-        self.run_id = new_run_id()
-        self.started_at = utc_now()
-        self.metadata = copied_mapping(metadata, "metadata")
-        self.status = RunStatus.PENDING
+        self.pipeline_id: str = check_id(pipeline_id, "pipeline_id")
+        self.run_id: str = new_run_id()
+        self.started_at: datetime = utc_now()
+        self.metadata: dict[str, Any] = copied_mapping(metadata, "metadata")
+        self.status: RunStatus = RunStatus.PENDING
         self._history: list[StageRecord] = []
         self._error_log: list[ErrorEntry] = []
         # Of the stage that runs now; the run's loop resets them at each stage's begin.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import trio
+
 from atrio._batch_run import BatchRun
 from atrio._batch_work import BatchWork, Permits
 from atrio._engine import ChunkItem, ChunkWork
@@ -34,7 +36,7 @@ class LocalEngine:
         outcomes: list[TaskResult[Any]] = []
         batch = BatchWork(
             owner=self,
-            permits=Permits(work.max_concurrent),
+            permits=Permits(trio.CapacityLimiter(work.max_concurrent)),
             max_concurrent=work.max_concurrent,
             timeout=None,
             task_timeout=work.task_timeout,

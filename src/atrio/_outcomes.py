@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import trio
 
@@ -100,7 +100,7 @@ class Outcomes(Generic[Out]):
                 finally:
                     self._run.abort()
                     self._receive.close()
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC104 - raised again, alone or beside what left the block
             if left_with is None:
                 raise
             raise BaseExceptionGroup("a stream was left, and its end failed", [left_with, error]) from None
@@ -110,8 +110,8 @@ class Outcomes(Generic[Out]):
 
 
 @asynccontextmanager
-async def running_outcomes(work: BatchWork) -> AsyncGenerator[Outcomes[Out]]:
+async def running_outcomes(work: BatchWork) -> AsyncGenerator[Outcomes[Any]]:
     """Run `work` for the time of the block, and give its outcomes."""
-    outcomes: Outcomes[Out] = Outcomes(work)
+    outcomes: Outcomes[Any] = Outcomes(work)
     async with outcomes._running():
         yield outcomes

@@ -61,7 +61,7 @@ class Pipeline(Generic[In_contra, Out_co]):
     @overload
     def __init__(self, pipeline_id: str, *, measure: Measure | None = None) -> None: ...
     def __init__(self, pipeline_id: str, *, measure: Measure | None = None) -> None:
-        self.pipeline_id = check_id(pipeline_id, "pipeline_id")
+        self.pipeline_id: str = check_id(pipeline_id, "pipeline_id")
         if measure is not None and (not callable(measure) or inspect.iscoroutinefunction(measure)):
             raise TypeError(f"measure must be a function of the data that returns an int or None, not {measure!r}")
         self._measure: Measure = size_of if measure is None else guarded(measure)
@@ -154,7 +154,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             context = PipelineContext(self.pipeline_id)
         try:
             self._check_call(stages, context)
-        except BaseException:
+        except Exception:
             await checkpoint()
             raise
         run = Run(stages, middleware, self._measure, context, current_run.get())
@@ -194,4 +194,4 @@ class Pipeline(Generic[In_contra, Out_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave what was entered, in reverse; agents shared with others with the last of them."""
-        await self._lifetime.leave((kind, error, trace))
+        await self._lifetime.leave((kind, error, trace))  # noqa: ASYNC102 - each agent says itself what it shields

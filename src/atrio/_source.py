@@ -130,7 +130,7 @@ class SyncSource:
     is_async: Final = False
 
     def __init__(self, inputs: Iterable[Any]) -> None:
-        self.total = length_of(inputs)
+        self.total: int | None = length_of(inputs)
         self.iterator: Iterator[Any] = iter(inputs)
 
     def close(self) -> None:
@@ -153,12 +153,14 @@ class AsyncSource:
     is_async: Final = True
 
     def __init__(self, inputs: AsyncIterable[Any]) -> None:
-        self.total = length_of(inputs)
+        self.total: int | None = length_of(inputs)
         self._iterator = aiter(inputs)
         self._scope = trio.CancelScope()
         self._pulling = False
         self._stopped = False
-        self._give, self.take = trio.open_memory_channel[Any](0)
+        give, take = trio.open_memory_channel[Any](0)
+        self._give: trio.MemorySendChannel[Any] = give
+        self.take: trio.MemoryReceiveChannel[Any] = take
 
     def stop(self) -> None:
         """Pull no more; what was pulled is still given."""

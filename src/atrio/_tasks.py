@@ -44,8 +44,8 @@ class BatchIdentity:
     __slots__ = ("batch_id", "context", "owner", "started_at", "task")
 
     def __init__(self, batch_id: str, started_at: datetime) -> None:
-        self.batch_id = batch_id
-        self.started_at = started_at
+        self.batch_id: str = batch_id
+        self.started_at: datetime = started_at
         self.owner: object = None
         self.task: TaskResult[Any] | None = None
         self.context: PipelineContext | None = None

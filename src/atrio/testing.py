@@ -150,10 +150,10 @@ class ScriptedAgent:
         for step in steps:
             if not isinstance(step, Step):
                 raise TypeError(f"a step is made by answer(...) or fail(...), not {step!r}")
-        self.agent_id = check_id(agent_id, "agent_id")
+        self.agent_id: str = check_id(agent_id, "agent_id")
         self.calls: list[Call] = []
-        self.running = 0
-        self.most_running = 0
+        self.running: int = 0
+        self.most_running: int = 0
         self._steps = list(itertools.chain.from_iterable([step] * step.times for step in steps)) or [Step()]
 
     async def process(self, data: Any, /) -> Any:

@@ -30,7 +30,7 @@ class ThreadAgent(Generic[In, Out]):
         self._function = function
         self._limiter = limiter
         self._abandon_on_cancel = abandon_on_cancel
-        self.agent_id = agent_id
+        self.agent_id: str = agent_id
 
     def __repr__(self) -> str:
         return f"<agent {self.agent_id!r}, the function {self._function!r} in a thread>"

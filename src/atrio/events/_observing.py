@@ -111,7 +111,7 @@ class Listeners:
 
     def __init__(self, attached: tuple[_Attached, ...]) -> None:
         self._attached = attached
-        self.level = min((each.minimum_level() for each in attached), default=SILENT)
+        self.level: int = min((each.minimum_level() for each in attached), default=SILENT)
 
     def emit(self, event: Event) -> None:
         """Give `event` to every sink that still works. Never raises what a sink raised."""

@@ -109,10 +109,10 @@ class DurationSketch:
         self._buckets: Counter[int] = Counter()
         self._zeros = 0
         self.by_status: Counter[str] = Counter()
-        self.count = 0
-        self.total = 0.0
-        self.minimum = math.inf
-        self.maximum = 0.0
+        self.count: int = 0
+        self.total: float = 0.0
+        self.minimum: float = math.inf
+        self.maximum: float = 0.0
 
     def add(self, duration_s: float, status: str) -> None:
         """Count one duration, in seconds, and how it ended."""
