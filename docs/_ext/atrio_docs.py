@@ -5,7 +5,8 @@
 - ``.. atrio-envelope::`` makes the table of what is on every event.
 - ``.. atrio-help:: run`` shows what ``atrio run --help`` prints.
 - The signature of an attrs class has its defaults as one writes them; a class that is read and not built has none.
-- References to ``atrio._room.Name`` lead to the public name, ``atrio.Name``.
+- References to ``atrio._room.Name`` lead to the public name, ``atrio.Name``, and those to an attribute to its class.
+- A colon in the first line of a property's docstring is a colon.
 - A public name without a description is a warning, and so, with ``-W``, an error.
 """
 
@@ -31,6 +32,7 @@ from atrio.sinks.structlog import SCHEMA
 LOGGER = logging.getLogger(__name__)
 # Of atrio.events the classes are described as they come; the rest of it is for atrio's own rooms.
 PUBLIC_MODULES = ("atrio", "atrio.adapters", "atrio.agents", "atrio.errors", "atrio.sinks", "atrio.testing")
+HIDDEN_COLON = "\ue000"
 
 
 def event_classes():
@@ -172,6 +174,18 @@ def skip(_app, _what, _name, obj, skipped, _options):
     return True if isinstance(obj, types.MemberDescriptorType) else skipped
 
 
+def hide_colon(_app, what, _name, _obj, _options, lines):
+    """Keep napoleon from taking what stands before a colon for the type of a property."""
+    if what == "property":
+        lines[0] = lines[0].replace(": ", HIDDEN_COLON)
+
+
+def show_colon(_app, what, _name, _obj, _options, lines):
+    """Undo :func:`hide_colon`, after napoleon."""
+    if what == "property":
+        lines[:] = [line.replace(HIDDEN_COLON, ": ") for line in lines]
+
+
 def default_of(field):
     default = field.default
     if default is attrs.NOTHING:
@@ -187,6 +201,8 @@ def resolve(app, env, node, content):
     """Lead a reference to where an object lives, or to its bare name, to where it is described."""
     target = node.get("reftarget", "")
     module, _, name = target.rpartition(".")
+    if node.get("reftype") == "attr":  # which its class describes
+        module, name = "", module
     if node.get("refdomain") != "py" or not (not module or module.startswith("atrio")):
         return None
     python = env.domains["py"]
@@ -216,6 +232,8 @@ def setup(app):
     app.add_directive("atrio-envelope", EnvelopeTable)
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-docstring", hide_colon, priority=400)
+    app.connect("autodoc-process-docstring", show_colon, priority=600)
     app.connect("missing-reference", resolve)
     app.connect("env-check-consistency", check_complete)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

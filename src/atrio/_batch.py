@@ -201,13 +201,16 @@ class BatchProcessor:
             _check_not_empty(name, work.source.total)
             own = valid.copied_mapping(metadata, "metadata")
         except Exception:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 - a call that is refused is a checkpoint too
             raise
         results: list[TaskResult[Any]] = []
         run = BatchRun(work, results.append)
         await run.execute()
-        while await run.keep_waiting():
-            pass
+        try:
+            while await run.keep_waiting():
+                pass
+        finally:
+            run.close_source()
         if run.source_error is None and run.status is not RunStatus.TIMEOUT:
             _check_not_empty(name, len(results))
         result = BatchResult(

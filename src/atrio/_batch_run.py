@@ -43,6 +43,7 @@ class BatchRun:
     Args:
         work: what it does.
         keep: told each task when its input is pulled. What is kept has its outcome when the batch ends.
+        settle: told each task when it ends; None if nobody asks.
         deliver: awaited with each task that ended before its worker takes the next input; None if nobody waits for it.
 
     Attributes:
@@ -57,6 +58,7 @@ class BatchRun:
         self,
         work: BatchWork,
         keep: Callable[[TaskResult[Any]], object],
+        settle: Callable[[TaskResult[Any]], object] | None = None,
         deliver: Callable[[TaskResult[Any]], Awaitable[None]] | None = None,
     ) -> None:
         self.identity = BatchIdentity(work.resume or new_run_id(), utc_now())
@@ -69,6 +71,7 @@ class BatchRun:
         self.source_error: Exception | None = None
         self._work = work
         self._keep = keep
+        self._settle = settle
         self._deliver = deliver
         self._tally = Tally()
         self._events = BatchEvents(self.identity, work.name, work.source.total, work.max_concurrent)
@@ -113,7 +116,7 @@ class BatchRun:
             raise
         finally:
             if not waiting:
-                self._close_source()
+                self.close_source()
             self.duration_s = trio.current_time() - self._begun
             total = self.pulled + waiting
             self._tally.by_status[TaskStatus.NOT_STARTED.value] = total - self._tally.ended
@@ -142,10 +145,11 @@ class BatchRun:
             await self._turn.rest()
         kept = self._pull() is not None
         if not kept or self.pulled == self._work.source.total:
-            self._close_source()
+            self.close_source()
         return kept
 
-    def _close_source(self) -> None:
+    def close_source(self) -> None:
+        """Close a source that was left before its end; once more does nothing."""
         try:
             self._work.source.close()
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
@@ -246,9 +250,9 @@ class BatchRun:
                     task.status = TaskStatus.SUCCESS
                 except Exception as error:  # noqa: BLE001 - an agent's failure is its task's, of whatever class
                     self._fail(task, error)
-                except BaseException as error:  # noqa: ASYNC104, BLE001 - raised, but for the errors beside it
+                except BaseException as error:  # noqa: BLE001 - raised, but for the errors beside it
                     task.status = TaskStatus.CANCELLED
-                    raise what_stops(task, error) from error.__cause__
+                    raise what_stops(task, error) from error.__cause__  # noqa: ASYNC104 - it is, alone
                 finally:
                     task.duration_s = current_time() - begun
                     self._end(task)
@@ -303,6 +307,8 @@ class BatchRun:
 
     def _end(self, task: TaskResult[Any]) -> None:
         self._tally.count(task)
+        if self._settle is not None:
+            self._settle(task)
         if not self._events.quiet:
             self._events.task_end(task)
             if self._tally.ended == self._events.next_progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import trio
 
@@ -18,17 +18,15 @@ __all__ = ["Outcomes"]
 
 Out = TypeVar("Out")
 
-_LAST: Final = {TaskStatus.CANCELLED: 1, TaskStatus.NOT_STARTED: 2}
-
 
 class Outcomes(Generic[Out]):
     """The outcomes of a stream as its tasks finish; made by :meth:`BatchProcessor.stream`."""
 
     def __init__(self, work: BatchWork) -> None:
         self._send, self._receive = trio.open_memory_channel[TaskResult[Out]](0)
-        # What was pulled and not delivered: what runs, by when it was pulled, then what finished, by when it did.
+        # What was pulled and not delivered: what did not end, by when it was pulled, then what ended, by when it did.
         self._undelivered: dict[int, TaskResult[Out]] = {}
-        self._run = BatchRun(work, self._keep, self._deliver)
+        self._run = BatchRun(work, self._keep, self._settle, self._deliver)
         self._error_raised = False
 
     @property
@@ -73,17 +71,19 @@ class Outcomes(Generic[Out]):
     def _keep(self, task: TaskResult[Out]) -> None:
         self._undelivered[task.index] = task
 
-    async def _deliver(self, task: TaskResult[Out]) -> None:
+    def _settle(self, task: TaskResult[Out]) -> None:
         self._keep(self._undelivered.pop(task.index))
+
+    async def _deliver(self, task: TaskResult[Out]) -> None:
         await self._send.send(task)
         del self._undelivered[task.index]
 
     async def _produce(self) -> None:
         with self._send:
             await self._run.execute()
-            # What was stopped, or finished as the time was up, could not be sent any more. A stable sort: what finished
+            # What was stopped, or finished as the time was up, could not be sent any more. A stable sort: what ended
             # stays in the order in which it did.
-            left = sorted(self._undelivered.values(), key=lambda task: _LAST.get(task.status, 0))
+            left = sorted(self._undelivered.values(), key=lambda task: task.status is TaskStatus.NOT_STARTED)
             self._undelivered = {task.index: task for task in left}
 
     @asynccontextmanager
@@ -100,10 +100,13 @@ class Outcomes(Generic[Out]):
                 finally:
                     self._run.abort()
                     self._receive.close()
-        except BaseException as error:  # noqa: ASYNC104 - raised again, alone or beside what left the block
+        except BaseException as error:
             if left_with is None:
                 raise
-            raise BaseExceptionGroup("a stream was left, and its end failed", [left_with, error]) from None
+            both = [left_with, error]
+            raise BaseExceptionGroup("a stream was left, and its end failed", both) from None  # noqa: ASYNC104 - in it
+        finally:
+            self._run.close_source()
         if left_with is not None:
             raise left_with
         self._raise_source_error()

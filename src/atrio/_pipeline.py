@@ -155,7 +155,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         try:
             self._check_call(stages, context)
         except Exception:
-            await checkpoint()
+            await checkpoint()  # noqa: ASYNC120 - a call that is refused is a checkpoint too
             raise
         run = Run(stages, middleware, self._measure, context, current_run.get())
         token = current_run.set(context)

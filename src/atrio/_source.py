@@ -183,8 +183,11 @@ class AsyncSource:
         try:
             with self._scope:
                 # In one scope from the first input to the farewell: a generator may yield inside scopes of its own.
-                await self._feed(begin)
-                await self._close_iterator()
+                try:
+                    await self._feed(begin)
+                finally:
+                    if not self._scope.cancel_called:
+                        await self._close_iterator()  # noqa: ASYNC102 - the source says itself what it shields
             if self._scope.cancelled_caught:
                 await self._close_iterator()
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report

@@ -23,7 +23,7 @@ def statuses(outcomes):
 
 def assert_permits_are_back(*processors):
     for processor in processors:
-        statistics = processor._limiter.statistics()
+        statistics = processor._permits.limiter.statistics()
         assert (statistics.borrowed_tokens, statistics.tasks_waiting) == (0, 0)
 
 
