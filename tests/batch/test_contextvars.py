@@ -104,7 +104,7 @@ async def test_a_task_that_resets_its_variable_changed_nothing(autojump_clock):
     assert set((await processor_of(2).map(resets, range(9))).unwrap()) == {"the caller's"}
 
 
-async def test_in_threads(autojump_clock):
+async def test_in_threads():
     # No virtual time: it does not wait for threads.
     variable.set("the caller's")
     batch = await processor_of(2).map(in_thread(lambda number: variable.get()), range(4))

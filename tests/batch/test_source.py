@@ -174,7 +174,9 @@ async def async_inputs(log):
 @pytest.mark.filterwarnings("error")
 async def test_a_generator_is_closed_however_the_batch_ends(autojump_clock, kind, how):
     log, processor = [], processor_of(2, timeout=5 if how == "timeout" else None)
-    agent = ScriptedAgent(answer(after=2, times=3), fail(KeyboardInterrupt) if how == "interrupted" else answer(after=2))
+    agent = ScriptedAgent(
+        answer(after=2, times=3), fail(KeyboardInterrupt) if how == "interrupted" else answer(after=2)
+    )
     inputs = kind(log)
     with trio.move_on_after(7 if how == "cancelled" else 99) as scope:
         try:

@@ -44,7 +44,7 @@ def read_task(path: str | None, value: str | None) -> Any:
         raise Refused("there is no input: name a file, give --value JSON, or pipe something in.")
     if path is None or path == STDIN:
         return decode(_read_stdin(), "standard input")
-    return _read_path(path)
+    return read_path(path)
 
 
 def _read_stdin() -> bytes:
@@ -56,7 +56,12 @@ def _read_stdin() -> bytes:
         raise Refused(f"standard input cannot be read: {error.strerror}.") from error
 
 
-def _read_path(path: str) -> Any:
+def read_path(path: str) -> Any:
+    """Return the one task that the file `path` holds, by its suffix.
+
+    Raises:
+        Refused: it cannot be read, or is not what its suffix says.
+    """
     try:
         data = Path(path).read_bytes()
     except OSError as error:

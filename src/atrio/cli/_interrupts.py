@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from atrio.cli._exits import Exit
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 @contextlib.contextmanager
-def interrupt_cancels(scope: trio.CancelScope) -> Generator[None]:
-    """Let the first SIGINT in the block cancel `scope`; a second one interrupts as ever.
+def interrupt_cancels(scope: trio.CancelScope, *, insist: Callable[[int, object], object] | None = None) -> Generator[None]:
+    """Let the first SIGINT in the block cancel `scope`; a second one interrupts as ever, or is `insist`'s to obey.
 
     Trio would raise KeyboardInterrupt at whatever line is running, the recording of the run's end included.
     """
@@ -25,7 +28,7 @@ def interrupt_cancels(scope: trio.CancelScope) -> Generator[None]:
     token = trio.lowlevel.current_trio_token()
 
     def interrupt(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, insist or before)
         token.run_sync_soon(scope.cancel)
 
     signal.signal(signal.SIGINT, interrupt)
@@ -33,3 +36,11 @@ def interrupt_cancels(scope: trio.CancelScope) -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def quit_at_once(_number: int, _frame: object) -> NoReturn:
+    """End the process, whatever it waits for: a task that does not hear its cancellation, a reader that does not read."""
+    with contextlib.suppress(OSError):
+        # Past sys.stderr, in the middle of whose work a signal may come.
+        os.write(2, b"\natrio: interrupted twice, so it quits at once.\n")
+    os._exit(Exit.INTERRUPTED)

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from atrio.cli._streams import Refused, discard, say
+from atrio.cli._streams import Refused, above_the_bar, discard, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,9 @@ class StderrLines:
         if sys.stderr is None:  # closed by whoever started us
             return
         try:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            with above_the_bar():
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
         except OSError:
             # There is nowhere left to say so, and the run does not depend on being watched.
             discard(sys.stderr)

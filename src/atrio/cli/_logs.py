@@ -17,6 +17,7 @@ from atrio.cli._streams import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, MutableMapping
 
+    from atrio import Event, Sink
     from atrio.sinks import StructlogSink
 
     Fields: TypeAlias = MutableMapping[str, Any]
@@ -27,20 +28,41 @@ _SAID_BY_THE_STAGE: Final = frozenset({"error_type", "error_message"})
 
 
 @contextlib.contextmanager
-def logging_as(options: Options) -> Generator[None]:
+def logging_as(options: Options, shown: Callable[[Event], bool] | None = None) -> Generator[None]:
     """Write the events of what runs in the block to stderr and to the log file, as `options` have it.
+
+    Args:
+        options: what is logged where.
+        shown: says of an event whether stderr shows it, if its level suffices; by default it does.
 
     Raises:
         Refused: the log file cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        sinks = [_sink(StderrLines(), options.log_level, _on_stderr(options))]
+        on_stderr = _sink(StderrLines(), options.shown_level, _on_stderr(options))
+        sinks: list[Sink] = [on_stderr if shown is None else _Chosen(on_stderr, shown)]
         if options.log_file is not None:
             lines = FileLines(options.log_file)
             stack.callback(lines.close)
             sinks.append(_sink(lines, LogLevel.DEBUG, as_json_line))
         stack.enter_context(observe_only(*sinks))
         yield
+
+
+class _Chosen:
+    """A sink that passes on what is to be shown.
+
+    It chooses before lines are counted: a gap in their numbers stays a sign of a loss.
+    """
+
+    def __init__(self, sink: StructlogSink, shown: Callable[[Event], bool]) -> None:
+        self._shown = shown
+        self._sink = sink
+        self.minimum_level = sink.minimum_level
+
+    def __call__(self, event: Event, /) -> None:
+        if self._shown(event):
+            self._sink(event)
 
 
 def _sink(lines: StderrLines | FileLines, level: LogLevel, render: Renderer) -> StructlogSink:
@@ -69,7 +91,7 @@ def _on_stderr(options: Options) -> Renderer:
     colors = terminal and not os.environ.get("NO_COLOR")
     if options.log_format == "json" or (options.log_format is None and not colors):
         return as_json_line
-    return _for_people(colors=colors and os.environ.get("TERM") != "dumb", stacks=options.log_level is LogLevel.DEBUG)
+    return _for_people(colors=colors and os.environ.get("TERM") != "dumb", stacks=options.shown_level is LogLevel.DEBUG)
 
 
 def _for_people(*, colors: bool, stacks: bool) -> Renderer:

@@ -3,7 +3,7 @@
 import logging
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import attrs
 from cyclopts import Group, Parameter
@@ -22,7 +22,7 @@ class LogLevel(Enum):
     ERROR = logging.ERROR
 
 
-_LOG = Group("Log", sort_key=1)
+LOG: Final = Group("Log", sort_key=1)
 
 
 @Parameter(name="*")
@@ -34,7 +34,7 @@ class Options:
         format: how results are printed; None for the output alone.
         log_format: how stderr shows events; None lets the terminal decide.
         log_file: where all events go too, or None.
-        log_level: the lowest level that stderr shows.
+        log_level: the lowest level that stderr shows, or None where that is not said.
     """
 
     format: Annotated[
@@ -44,13 +44,39 @@ class Options:
     log_format: Annotated[
         LogFormat | None,
         Parameter(
-            group=_LOG,
+            group=LOG,
             help="Show events on stderr as JSON lines, or for people. Without it, people get theirs on a terminal, "
             "unless NO_COLOR is set.",
         ),
     ] = None
     log_file: Annotated[
         Path | None,
-        Parameter(group=_LOG, help="Append all events, from debug up, to this file, as JSON lines."),
+        Parameter(group=LOG, help="Append all events, from debug up, to this file, as JSON lines."),
     ] = None
-    log_level: Annotated[LogLevel, Parameter(group=_LOG, help="The lowest level that stderr shows.")] = LogLevel.INFO
+    log_level: Annotated[
+        LogLevel | None, Parameter(group=LOG, help="The lowest level that stderr shows; info, unless it is given.")
+    ] = None
+
+    @property
+    def shown_level(self) -> LogLevel:
+        """The lowest level that stderr shows."""
+        return LogLevel.INFO if self.log_level is None else self.log_level
+
+
+@Parameter(name="*")
+@attrs.frozen
+class BatchOptions(Options):
+    """The same for a batch, which prints something else."""
+
+    format: Annotated[
+        Format | None,
+        Parameter(help="Print a line of JSON for each task as it finishes, as is usual, or a table of all at the end."),
+    ] = None
+    log_level: Annotated[
+        LogLevel | None,
+        Parameter(
+            group=LOG,
+            help="The lowest level that stderr shows. Without it, stderr shows how the batch goes on, and of its tasks "
+            "only those that failed.",
+        ),
+    ] = None

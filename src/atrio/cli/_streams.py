@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Final, TextIO
+from contextlib import nullcontext
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 # What a terminal might obey, and lone surrogates, which no encoding has.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -22,6 +25,24 @@ class Unwritable(Exception):  # noqa: N818 - as above
     """The results cannot be written to stdout; its text says why."""
 
 
+class Bar(Protocol):
+    """What stays in the last line of a terminal while others are written above it."""
+
+    def lifted(self) -> AbstractContextManager[None]:
+        """Leave its line for the time of the block."""
+        ...
+
+
+shown_bar: Final[ContextVar[Bar | None]] = ContextVar("atrio_cli_bar", default=None)
+"""The bar that the terminal shows now."""
+
+
+def above_the_bar() -> AbstractContextManager[None]:
+    """Leave the terminal's last line to what is written in the block, if a bar has it."""
+    bar = shown_bar.get()
+    return nullcontext() if bar is None else bar.lifted()
+
+
 def printable(text: str) -> str:
     r"""Return `text` in one line that a terminal only shows: control characters become escapes, a newline ``\n``."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
@@ -32,8 +53,9 @@ def say(sentence: str) -> None:
     if sys.stderr is None:  # closed by whoever started us
         return
     try:
-        sys.stderr.write(f"atrio: {printable(sentence)}\n")
-        sys.stderr.flush()
+        with above_the_bar():
+            sys.stderr.write(f"atrio: {printable(sentence)}\n")
+            sys.stderr.flush()
     except OSError:
         # Nobody listens any more, and there is nowhere left to say so; the exit code still tells.
         discard(sys.stderr)

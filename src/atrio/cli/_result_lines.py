@@ -1,0 +1,168 @@
+"""Results as JSON lines: whole ones, whoever reads them and however this ends."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import select
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import trio
+
+from atrio import PipelineError, PipelineResult, TaskResult, TaskStatus
+from atrio.cli._streams import Refused, Unwritable, above_the_bar, write_out
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_AT_ONCE: Final = select.PIPE_BUF
+"""Bytes that a pipe takes without waiting, if it takes any."""
+
+
+class ResultLines:
+    """Lines to a descriptor.
+
+    Args:
+        descriptor: where to.
+        name: what it is called when it fails.
+    """
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        mode = os.fstat(descriptor).st_mode
+        self._is_file = stat.S_ISREG(mode)
+        self._may_wait = not self._is_file and not os.isatty(descriptor)
+
+    async def write(self, line: bytes) -> None:
+        """Write `line`, and wait until whoever reads it has room for it.
+
+        Raises:
+            BrokenPipeError: whoever read has gone.
+            Unwritable: it cannot be written.
+        """
+        try:
+            if self._may_wait and not (len(line) <= _AT_ONCE and self._has_room()):
+                await trio.to_thread.run_sync(self._put, line)
+            else:
+                with above_the_bar():
+                    self._put(line)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritable(f"the results cannot be written to {self._name}: {error.strerror}.") from error
+
+    def _has_room(self) -> bool:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        return bool(poll.poll(0))
+
+    def _put(self, line: bytes) -> None:
+        written = 0
+        try:
+            # Once, but for a disk that is full and for a line that is longer than what a pipe holds.
+            while written < len(line):
+                written += os.write(self._descriptor, memoryview(line)[written:])
+        except OSError:
+            if self._is_file and written:
+                self._take_back(written)
+            raise
+
+    def _take_back(self, size: int) -> None:
+        """Take half a line out of a file, if it is the end of it."""
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        if os.fstat(self._descriptor).st_size == end:
+            os.ftruncate(self._descriptor, end - size)
+
+
+class CapturedLines:
+    """Lines to a stdout that is none of the system's: a host has put its own in its place."""
+
+    async def write(self, line: bytes) -> None:  # noqa: PLR6301, RUF029 - it stands in for ResultLines
+        """Write `line`."""
+        write_out((line.decode(),))
+
+
+class NoLines:
+    """Lines that nobody wants."""
+
+    async def write(self, line: bytes) -> None:
+        """Write nothing."""
+
+
+@contextlib.contextmanager
+def result_lines(output: Path | None, *, wanted: bool) -> Generator[ResultLines | CapturedLines | NoLines]:
+    """Return where result lines go in the block: to the file `output`, else to stdout if they are `wanted` there.
+
+    Raises:
+        Refused: `output` cannot be written, or holds something already.
+        Unwritable: stdout is closed.
+    """
+    if output is not None:
+        with _opened(output) as descriptor:
+            yield ResultLines(descriptor, repr(str(output)))
+    elif not wanted:
+        yield NoLines()
+    elif sys.stdout is None:
+        raise Unwritable("the results have nowhere to go: stdout is closed.")
+    else:
+        yield _to_stdout()
+
+
+def _to_stdout() -> ResultLines | CapturedLines:
+    try:
+        return ResultLines(sys.stdout.fileno(), "stdout")
+    except io.UnsupportedOperation:
+        return CapturedLines()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Generator[int]:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise Refused(f"the output file {str(path)!r} cannot be opened: {error.strerror}.") from error
+    try:
+        if os.fstat(descriptor).st_size and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refused(f"the output file {str(path)!r} holds something already: name another, or remove it first.")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def line_of(outcome: TaskResult[PipelineResult[Any]], name: str) -> bytes:
+    """Return the result line of a task, whose input is called `name`."""
+    fields: dict[str, Any] = {
+        "index": outcome.index,
+        "input": name,
+        "status": outcome.status.value,
+        "duration_s": round(outcome.duration_s, 6),
+    }
+    if outcome.status is TaskStatus.SUCCESS and outcome.result is not None:
+        fields["result"] = _json_ready(outcome.result)
+    else:
+        fields["error"] = error_of(outcome)
+    return f"{json.dumps(fields)}\n".encode()
+
+
+def _json_ready(result: PipelineResult[Any]) -> Any:
+    # Without the stages, which may hold much, and are not wanted.
+    return attrs.evolve(result, last_output=None, stages=(), errors=(), metadata={}).to_dict()["output"]
+
+
+def error_of(outcome: TaskResult[Any]) -> dict[str, str | None]:
+    """Return what ended a task: the agent's own error, and the stage in which it was raised."""
+    info = outcome.error
+    if info is None:
+        return {"error_type": outcome.status.value, "message": "it was stopped", "stage_id": None}
+    error = info.exception
+    if isinstance(error, PipelineError) and error.result is not None and error.result.errors:
+        entry = error.result.errors[-1]
+        return {"error_type": entry.error_type, "message": entry.message, "stage_id": entry.stage_id}
+    return {"error_type": info.error_type, "message": info.message, "stage_id": None}

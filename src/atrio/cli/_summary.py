@@ -1,0 +1,126 @@
+"""What a batch came to, in memory that does not grow with it: counts, figures, the slowest and the failed tasks."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from atrio import InMemoryMetrics, RunStatus, TaskResult, TaskStatus
+from atrio.cli._render import Row, seconds, shortened, table_of
+from atrio.cli._result_lines import error_of
+from atrio.cli._streams import printable
+
+if TYPE_CHECKING:
+    from atrio import ExecutionStatistics, PipelineResult
+
+_LISTED: Final = 10
+_STYLES: Final = {TaskStatus.SUCCESS: "green", TaskStatus.ERROR: "red", TaskStatus.TIMEOUT: "red"}
+
+
+class Summary:
+    """Counts outcomes.
+
+    Args:
+        pipeline_id: whose.
+        total: how many tasks there are, or None.
+    """
+
+    def __init__(self, pipeline_id: str, total: int | None) -> None:
+        self.pipeline_id = pipeline_id
+        self.total = total
+        self.counts: Counter[TaskStatus] = Counter()
+        self.degraded = 0
+        self.duration_s = 0.0
+        self._metrics = InMemoryMetrics()
+        self._slowest: list[tuple[float, int, str, TaskStatus]] = []
+        self._failed: list[tuple[str, TaskStatus, str]] = []
+
+    def add(self, outcome: TaskResult[PipelineResult[Any]], name: str) -> None:
+        """Count the outcome of the task whose input is called `name`."""
+        self.counts[outcome.status] += 1
+        self._metrics.record_stage_execution(self.pipeline_id, outcome.duration_s, outcome.status)
+        slow = (outcome.duration_s, -outcome.index, name, outcome.status)
+        if len(self._slowest) < _LISTED:
+            heapq.heappush(self._slowest, slow)
+        else:
+            heapq.heappushpop(self._slowest, slow)
+        if outcome.result is not None:
+            self.degraded += outcome.result.status is RunStatus.DEGRADED
+        elif len(self._failed) < _LISTED:
+            self._failed.append((name, outcome.status, _described(outcome)))
+
+    @property
+    def ended(self) -> int:
+        """How many tasks ended by themselves, or because their time was up."""
+        return self.counts.total() - self.counts[TaskStatus.CANCELLED]
+
+    @property
+    def failed(self) -> int:
+        """How many of them did not succeed."""
+        return self.ended - self.counts[TaskStatus.SUCCESS]
+
+    def status_of(self, status: RunStatus) -> RunStatus:
+        """Return what a batch that ended with `status` is to its caller: one whose runs skipped stages is degraded."""
+        return RunStatus.DEGRADED if status is RunStatus.SUCCESS and self.degraded else status
+
+    def stopped(self, started: int) -> str:
+        """Return what became of the tasks of a batch that was stopped after so many were started, in a clause."""
+        waiting = "the rest of the input was not read"
+        if self.total is not None:
+            waiting = f"{max(self.total - started, 0):,} were not started"
+        return f"{self.ended:,} tasks finished, {started - self.ended:,} were cancelled, {waiting}"
+
+    def complaint(self) -> str | None:
+        """Return what went wrong in tasks that ended, in sentences; None if nothing did."""
+        sentences: list[str] = []
+        if self.failed:
+            kinds = (TaskStatus.ERROR, TaskStatus.TIMEOUT)
+            counts = ", ".join(f"{self.counts[kind]:,} {kind.value}" for kind in kinds if self.counts[kind])
+            name, _, why = self._failed[0]
+            sentences.append(
+                f"{self.pipeline_id} failed in {self.failed:,} of {self.ended:,} tasks ({counts}), first in {name}: {why}."
+            )
+        if self.degraded:
+            sentences.append(f"{self.pipeline_id} skipped stages in {self.degraded:,} of {self.ended:,} tasks.")
+        return " ".join(sentences) or None
+
+    def table(self, status: RunStatus) -> str:
+        """Return the summary as tables, for people."""
+        figures = self._metrics.stages[self.pipeline_id]
+        title = f"{self.pipeline_id}: {status.value} in {seconds(self.duration_s)}"
+        tables = [table_of(title, self._figures(figures)), table_of("slowest tasks", self._slow_rows())]
+        if self._failed:
+            rest = self.failed + self.counts[TaskStatus.CANCELLED] - len(self._failed)
+            more = f", and {rest:,} more" if rest > 0 else ""
+            tables.append(table_of(f"failed tasks{more}", self._failed_rows()))
+        return "\n".join(tables)
+
+    def _figures(self, figures: ExecutionStatistics) -> list[Row]:
+        rows: list[Row] = [(("tasks", ""), ("number", ""))]
+        rows += [((status.value, _STYLES.get(status, "yellow")), (f"{count:,}", "")) for status, count in self.counts.items()]
+        rate = self.ended / self.duration_s if self.duration_s else 0.0
+        said = {
+            "median": seconds(figures.p50_s),
+            "95th percentile": seconds(figures.p95_s),
+            "longest": seconds(figures.max_s),
+            "throughput": f"{rate:,.1f} tasks/s",
+        }
+        return rows + [((what, ""), (value, "")) for what, value in said.items()]
+
+    def _slow_rows(self) -> list[Row]:
+        rows: list[Row] = [(("input", ""), ("state", ""), ("time", ""))]
+        for duration_s, _, name, status in sorted(self._slowest, reverse=True):
+            rows.append(((name, ""), (status.value, _STYLES.get(status, "yellow")), (seconds(duration_s), "")))
+        return rows
+
+    def _failed_rows(self) -> list[Row]:
+        rows: list[Row] = [(("input", ""), ("state", ""), ("error", ""))]
+        return rows + [((name, ""), (status.value, _STYLES.get(status, "yellow")), (why, "")) for name, status, why in self._failed]
+
+
+def _described(outcome: TaskResult[Any]) -> str:
+    error = error_of(outcome)
+    where = f"{error['stage_id']}: " if error["stage_id"] else ""
+    text = f"{where}{error['error_type']}: {error['message']}" if error["message"] else f"{where}{error['error_type']}"
+    return shortened(printable(text).rstrip("."))
