@@ -2,13 +2,24 @@
 
 import math
 import random
+import traceback
 
 import pytest
 import trio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from atrio import Backoff, CircuitOpenError, ErrorPolicy, Pipeline, PipelineError, Stage, StageConfig, is_transient
+from atrio import (
+    Backoff,
+    BatchProcessor,
+    CircuitOpenError,
+    ErrorPolicy,
+    Pipeline,
+    PipelineError,
+    Stage,
+    StageConfig,
+    is_transient,
+)
 from atrio._attempts import causes, is_worth_a_retry, retry_after
 from atrio.testing import ScriptedAgent, answer, capture_events, fail, run_in_virtual_time
 
@@ -219,3 +230,25 @@ async def test_a_singletons_notes_do_not_grow(autojump_clock):
     for _ in range(3):
         await pipeline.execute(1)
     assert error.__notes__ == ["raised in stage 's' of pipeline 'p'"]
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_traceback_begins_in_the_agent(autojump_clock, attempts):
+    async def breaks(data):
+        raise OSError
+
+    pipeline = one_stage(breaks, attempts=attempts)
+    trace = (await pipeline.execute(1)).stages[0].error.exception.__traceback__
+    assert trace.tb_frame.f_code is breaks.__code__
+    assert trace.tb_next is None
+    batch = await BatchProcessor().map(breaks, [1])
+    assert batch.results[0].error.exception.__traceback__.tb_frame.f_code is breaks.__code__
+
+
+async def test_traceback_of_what_middleware_raised_begins_there(autojump_clock):
+    async def breaks(data, stage, context):
+        raise OSError
+
+    result = await one_stage(ScriptedAgent()).add_middleware(breaks).execute(1)
+    names = [frame.name for frame in traceback.extract_tb(result.stages[0].error.exception.__traceback__)]
+    assert names == ["breaks"]

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from atrio import _validation as valid
-from atrio._results import AttemptFailure, ErrorInfo, annotate
+from atrio._results import AttemptFailure, ErrorInfo, annotate, without_callers
 from atrio.errors import CircuitOpenError, NestedBatchError, PipelineError, StageTimeoutError
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ async def attempt_again(
             with scope:
                 output = await call()
         except Exception as raised:  # noqa: BLE001 - an agent's failure, of whatever class, is the stage's
-            error = raised
+            error = without_callers(raised)
         if error is not None or scope.cancelled_caught:
             timeout = timeout_error() if scope.cancelled_caught else None
             attempts.fail(error, timeout, trio.current_time() - begun)

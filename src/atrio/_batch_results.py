@@ -144,15 +144,7 @@ class BatchResult(Generic[Out_co]):
 
         names = [name for name in attrs.fields_dict(type(self)) if name != "results"]
         own = {name: json_ready(getattr(self, name)) for name in (*names, "metrics")}
-        return {**own, "results": [task_to_dict(each) for each in self.results]}
-
-
-def task_to_dict(task: TaskResult[Any]) -> dict[str, Any]:
-    """Return an outcome as plain dicts, lists, strings and numbers, ready for ``json.dumps``."""
-    from atrio._json import json_ready  # noqa: PLC0415 - cattrs costs more to import than all of this
-
-    names = ("index", "task_id", "agent_id", "status", "result", "error", "started_at", "queued_s", "duration_s")
-    return {name: json_ready(getattr(task, name)) for name in names}
+        return {**own, "results": [each.to_dict() for each in self.results]}
 
 
 _STOPPED = frozenset({TaskStatus.CANCELLED, TaskStatus.NOT_STARTED})

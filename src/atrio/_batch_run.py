@@ -20,7 +20,7 @@ from atrio._batch_results import status_of
 from atrio._batch_work import BatchWork, Permit, same_variables
 from atrio._context import current_run
 from atrio._nurseries import unseen_nursery
-from atrio._results import ErrorInfo, RunStatus
+from atrio._results import ErrorInfo, RunStatus, without_callers
 from atrio._source import AsyncSource, RefusedPair
 from atrio._stamps import new_run_id, utc_now
 from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, running_task
@@ -303,7 +303,7 @@ class BatchRun:
     def _fail(self, task: TaskResult[Any], error: Exception) -> None:
         timed_out = isinstance(error, TaskTimeoutError) and error.task_id == task.task_id
         task.status = TaskStatus.TIMEOUT if timed_out else TaskStatus.ERROR
-        task.error = ErrorInfo.of(error, timed_out=timed_out)
+        task.error = ErrorInfo.of(without_callers(error), timed_out=timed_out)
 
     def _end(self, task: TaskResult[Any]) -> None:
         self._tally.count(task)

@@ -43,6 +43,10 @@ class Outcomes(Generic[Out]):
         """Pull no more inputs. What runs finishes, and its outcomes still come."""
         self._run.drain()
 
+    def cancel(self) -> None:
+        """Pull no more inputs, and cancel what runs. What finished still comes, and then what was cancelled."""
+        self._run.abort()
+
     def __aiter__(self) -> Self:
         return self
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
 
@@ -60,6 +60,20 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - describing an error must never be one
         return f"<{type(error).__name__}, whose str() raises>"
+
+
+_CALLERS: Final = frozenset({"atrio._run", "atrio._attempts", "atrio._batch_run"})
+
+
+def without_callers(error: Exception) -> Exception:
+    """Return `error` with a traceback that begins in the agent, and not in the loops of ours that called it.
+
+    Their frames would keep alive all that a run holds for as long as its errors are kept, and tell nobody anything.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in _CALLERS:
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
 
 
 def annotate(error: BaseException, note: str) -> None:

@@ -20,7 +20,7 @@ from trio.lowlevel import checkpoint_if_cancelled, current_clock
 
 from atrio._attempts import Attempts, attempt_again
 from atrio._context import PipelineContext
-from atrio._results import ErrorInfo, PipelineResult, RunStatus, StageRecord, StageStatus, annotate
+from atrio._results import ErrorInfo, PipelineResult, RunStatus, StageRecord, StageStatus, annotate, without_callers
 from atrio._run_events import RunEvents
 from atrio._sizes import size_of
 from atrio._stage import ErrorPolicy, Stage
@@ -120,7 +120,7 @@ class Run:
                 with scope:
                     await self._run_stretch(scope)
             except Exception as raised:  # noqa: BLE001 - an agent's failure, of whatever class, is the stage's
-                error = raised
+                error = without_callers(raised)
             if error is not None or scope.cancelled_caught:
                 await self._after_failure(error, timed_out=scope.cancelled_caught)
             if self._index == len(self._stages) or self._status is RunStatus.FAILED:

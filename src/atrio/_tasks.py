@@ -94,6 +94,13 @@ class TaskResult(Generic[Out_co]):
             return None
         return self.batch.started_at + timedelta(seconds=self.queued_s)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain dicts, lists, strings and numbers, ready for ``json.dumps``."""
+        from atrio._json import json_ready  # noqa: PLC0415 - cattrs costs more to import than all of this
+
+        names = ("index", "task_id", "agent_id", "status", "result", "error", "started_at", "queued_s", "duration_s")
+        return {name: json_ready(getattr(self, name)) for name in names}
+
 
 class CurrentTask(NamedTuple):
     """What an agent can use as an idempotency key: a task may run again, and is recorded once.
