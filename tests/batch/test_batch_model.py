@@ -1,5 +1,6 @@
 """Random batches and streams against a plain model: exactly one outcome for each input pulled, to the unit of time."""
 
+from contextlib import suppress
 from contextvars import ContextVar
 from math import inf
 
@@ -155,3 +156,72 @@ def test_every_input_pulled_has_the_outcome_that_the_model_says(how, case):
     else:
         ends = [each.queued_s + each.duration_s for each in ran.outcomes if each.status != "not_started"]
         assert ends == sorted(ends)
+
+
+async def consume(case, pause, leave_after, drain_after):
+    """Take outcomes with a pause after each; leave or drain after so many."""
+    processor, agent, came = processor_of(case.places, timeout=in_seconds(case.timeout)), ModelAgent(variable), []
+    pulled = 0
+
+    def counted(pair):
+        nonlocal pulled
+        pulled += 1
+        return pair
+
+    source = source_of(case, [(agent, work) for work in case.works])
+    if case.source == "async":
+        source = (counted(pair) async for pair in source)
+    else:
+        source = (counted(pair) for pair in source)
+    with capture_events() as events, trio.move_on_after(case.cancel * UNIT), suppress(Scripted):
+        async with processor.stream(source) as outcomes:
+            async for outcome in outcomes:
+                came.append(outcome.index)
+                assert pulled - len(came) <= case.places + 1
+                if len(came) == drain_after:
+                    outcomes.drain()
+                if len(came) == leave_after:
+                    break
+                await trio.sleep(pause * UNIT)
+                assert pulled - len(came) <= case.places + 1
+    assert_permits_are_back(processor)
+    assert_events_add_up(events)
+    assert (agent.living, agent.most_living <= case.places) == (0, True)
+    assert len(set(came)) == len(came) <= pulled
+    left_alone = case.cancel == case.timeout == inf and not leave_after
+    assert not left_alone or sorted(came) == list(range(pulled))
+
+
+@settings(max_examples=EXAMPLES // 2, deadline=None)
+@given(cases(), st.integers(0, 30), st.just(0) | st.integers(1, 6), st.just(0) | st.integers(1, 6))
+def test_a_slow_consumer_holds_the_source_back_and_loses_nothing(case, pause, leave_after, drain_after):
+    run_in_virtual_time(consume, case, pause, leave_after, drain_after)
+
+
+async def share(batches, places):
+    processor, agent = processor_of(places), ModelAgent(variable)
+    results = []
+
+    async def one(begins, case):
+        await trio.sleep(begins * UNIT)
+        with trio.move_on_after(case.cancel * UNIT):
+            source = source_of(case, [(agent, work) for work in case.works])
+            with suppress(BatchError):
+                results.append((case, await processor.process_batch(source)))
+
+    with capture_events() as events:
+        async with trio.open_nursery() as nursery:
+            for begins, case in batches:
+                nursery.start_soon(one, begins, case)
+    assert (agent.living, agent.most_living <= places) == (0, True)
+    assert_permits_are_back(processor)
+    assert_events_add_up(events)
+    for case, result in results:
+        assert [each.index for each in result.results] == list(range(len(case.works)))
+        assert {str(each.status) for each in result.results} <= {"success", "error"}
+
+
+@settings(max_examples=EXAMPLES // 4, deadline=None)
+@given(st.lists(st.tuples(even, cases()), min_size=2, max_size=5), st.integers(1, 4))
+def test_batches_that_share_a_processor_share_its_limit(batches, places):
+    run_in_virtual_time(share, batches, places)

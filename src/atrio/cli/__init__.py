@@ -6,12 +6,16 @@ Where things are::
     _options    the options that every command takes
     _streams    what goes to stdout, what to stderr, and the refusal of what cannot be used
     _inputs     an input from a path, stdin or --value
+    _task_lines lines, a chunk at a time; _tasks_input makes inputs of them and of files
+    _result_lines  results as whole lines of JSON
+    _summary    what a batch came to; _progress shows how far it is
     _pipelines  the ready-made pipelines
     _logs       events as lines on stderr and in a file; _log_lines writes them
     _render     results as text, JSON or a table
     _interrupts an interrupt as a cancellation
     _exits      exit codes
     run         ``atrio run``
+    batch       ``atrio batch``
 
 Nobody waits for ``--help``: what only a run needs (structlog, the agents, cattrs) is imported when one starts.
 """

@@ -46,6 +46,21 @@ app.command(
     "  atrio run text-report --value '\"Some text.\"' --format json",
 )
 
+app.command(
+    "atrio.cli.batch:batch",
+    name="batch",
+    help="Run a pipeline on many inputs.\n\n"
+    "As each task finishes, its result goes to stdout, as a line of JSON with its index and input; everything else goes "
+    "to stderr. A task whose input cannot be used fails alone. The exit code is 0 for success, or if more than half of "
+    "the tasks succeeded, 1 if the batch failed or ran out of time, 2 if the command line or the input cannot be used, "
+    "and 130 if it was interrupted; what finished by then is written.",
+    usage="Usage: atrio batch PIPELINE [INPUT...] [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio batch text-report README.md CHANGELOG.md --output reports.jsonl\n"
+    '  printf \'"Some text."\\n"More text."\\n\' | atrio batch text-report -\n'
+    "  atrio batch text-report *.md --max-concurrent 20 --timeout none --format table",
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code.

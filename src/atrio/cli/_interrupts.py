@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def interrupt_cancels(scope: trio.CancelScope, *, insist: Callable[[int, object], object] | None = None) -> Generator[None]:
+def interrupt_cancels(
+    scope: trio.CancelScope, *, insist: Callable[[int, object], object] | None = None
+) -> Generator[None]:
     """Let the first SIGINT in the block cancel `scope`; a second one interrupts as ever, or is `insist`'s to obey.
 
     Trio would raise KeyboardInterrupt at whatever line is running, the recording of the run's end included.

@@ -102,11 +102,9 @@ def _show(text: str) -> None:
         discard(sys.stderr)
 
 
-def is_wanted() -> bool:
-    """Say whether stderr can show a bar, and nobody types into it."""
-    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return False
-    return True
+def is_wanted(*, typed: bool) -> bool:
+    """Say whether stderr can show a bar; none if the input is `typed` into the same line."""
+    return not typed and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextlib.contextmanager

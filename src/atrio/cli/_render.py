@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from atrio import StageRecord, StageStatus
 from atrio.cli._streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.text import Text
+    from collections.abc import Iterable, Iterator
 
     from atrio import ErrorInfo, PipelineResult
+
+    Cell: TypeAlias = str | tuple[str, str]
 
 _STYLES: Final = {
     StageStatus.SUCCESS: "green",
@@ -22,6 +22,7 @@ _STYLES: Final = {
     StageStatus.SKIPPED: "yellow",
     StageStatus.CANCELLED: "yellow",
 }
+_TO_THE_RIGHT: Final = frozenset({"time", "attempts", "tasks", "figure"})
 _LONGEST: Final = 500
 """Characters of an error that are shown; the whole of it is in ``--format json``."""
 
@@ -38,42 +39,52 @@ def output_of(result: PipelineResult[Any]) -> Iterator[str]:
 
 def as_json(value: Any) -> Iterator[str]:
     """Yield `value`, which is JSON-ready, as indented JSON that ends with a newline."""
-    # What an encoding lacks is written as JSON escapes it.
-    ascii_only = not getattr(sys.stdout, "encoding", "").lower().startswith("utf")
-    yield from json.JSONEncoder(indent=2, ensure_ascii=ascii_only).iterencode(value)
+    yield from json.JSONEncoder(indent=2, ensure_ascii=stdout_is_ascii_only()).iterencode(value)
     yield "\n"
+
+
+def stdout_is_ascii_only() -> bool:
+    """Say whether stdout lacks characters, so that JSON is to escape them."""
+    return not getattr(sys.stdout, "encoding", "").lower().startswith("utf")
 
 
 def as_table(result: PipelineResult[Any]) -> str:
     """Return the stages of a run as a table, as wide and as colourful as stdout can show it."""
+    title = f"{result.pipeline_id}: {result.status.value} in {seconds(result.duration_s)}"
+    return table_of(title, ("stage", "state", "time", "attempts", "error"), map(_row, result.stages))
+
+
+def table_of(title: str, heads: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
+    """Return a table with a row for each of `rows`, as wide and as colourful as stdout can show it.
+
+    Args:
+        title: stands above it.
+        heads: its columns; times and counts stand to the right, and long errors are folded.
+        rows: their cells, each a text or a text and its style.
+    """
     from rich.console import Console  # noqa: PLC0415 - only a table needs it
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    title = f"{result.pipeline_id}: {result.status.value} in {seconds(result.duration_s)}"
-    table = Table("stage", "state", title=Text(printable(title)), title_justify="left")
-    table.add_column("time", justify="right")
-    table.add_column("attempts", justify="right")
-    table.add_column("error", overflow="fold")
-    for record in result.stages:
-        table.add_row(*_row(record))
+    table = Table(title=Text(printable(title)), title_justify="left")
+    for head in heads:
+        table.add_column(head, justify="right" if head in _TO_THE_RIGHT else "left", overflow="fold")
+    for row in rows:
+        # Text, not str: rich takes square brackets in a str for markup.
+        cells = ((cell, "") if isinstance(cell, str) else cell for cell in row)
+        table.add_row(*(Text(printable(text), style=style) for text, style in cells))
     console = Console()
     with console.capture() as captured:
         console.print(table)
     return captured.get()
 
 
-def _row(record: StageRecord) -> tuple[Text, ...]:
-    # Text, not str: rich takes square brackets in a str for markup.
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    return (
-        Text(printable(record.stage_id)),
-        Text(record.status.value, style=_STYLES[record.status]),
-        Text(seconds(record.duration_s)),
-        Text(str(record.attempts)),
-        Text("" if record.error is None else described(record.error)),
-    )
+def _row(record: StageRecord) -> Iterator[Cell]:
+    yield record.stage_id
+    yield record.status.value, _STYLES[record.status]
+    yield seconds(record.duration_s)
+    yield str(record.attempts)
+    yield "" if record.error is None else described(record.error)
 
 
 def seconds(duration_s: float) -> str:
@@ -81,12 +92,16 @@ def seconds(duration_s: float) -> str:
     return f"{duration_s * 1000:.1f} ms" if duration_s < 1 else f"{duration_s:.1f} s"
 
 
+def shortened(text: str) -> str:
+    """Return `text`, without its middle if it is long."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+
+
 def described(error: ErrorInfo) -> str:
     """Return `error` in one line that a terminal can show, without a full stop at its end."""
-    text = printable(f"{error.error_type}: {error.message}" if error.message else error.error_type).rstrip(".")
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+    return shortened(
+        printable(f"{error.error_type}: {error.message}" if error.message else error.error_type).rstrip(".")
+    )
 
 
 def complaint_of(result: PipelineResult[Any], takes: str) -> str | None:

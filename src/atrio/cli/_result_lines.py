@@ -9,12 +9,13 @@ import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 import trio
 
-from atrio import PipelineError, PipelineResult, TaskResult, TaskStatus
+from atrio import PipelineError, PipelineResult, RunStatus, StageStatus, TaskResult, TaskStatus
+from atrio.cli._render import stdout_is_ascii_only
 from atrio.cli._streams import Refused, Unwritable, above_the_bar, write_out
 
 if TYPE_CHECKING:
@@ -25,20 +26,14 @@ _AT_ONCE: Final = select.PIPE_BUF
 """Bytes that a pipe takes without waiting, if it takes any."""
 
 
-class ResultLines:
-    """Lines to a descriptor.
+class Lines(Protocol):
+    """Where result lines go.
 
-    Args:
-        descriptor: where to.
-        name: what it is called when it fails.
+    Attributes:
+        ascii_only: whether it takes nothing but ASCII.
     """
 
-    def __init__(self, descriptor: int, name: str) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        mode = os.fstat(descriptor).st_mode
-        self._is_file = stat.S_ISREG(mode)
-        self._may_wait = not self._is_file and not os.isatty(descriptor)
+    ascii_only: bool
 
     async def write(self, line: bytes) -> None:
         """Write `line`, and wait until whoever reads it has room for it.
@@ -47,6 +42,19 @@ class ResultLines:
             BrokenPipeError: whoever read has gone.
             Unwritable: it cannot be written.
         """
+        ...
+
+
+class _DescriptorLines:
+    def __init__(self, descriptor: int, name: str, *, ascii_only: bool) -> None:
+        self.ascii_only = ascii_only
+        self._descriptor = descriptor
+        self._name = name
+        mode = os.fstat(descriptor).st_mode
+        self._is_file = stat.S_ISREG(mode)
+        self._may_wait = not self._is_file and not os.isatty(descriptor)
+
+    async def write(self, line: bytes) -> None:
         try:
             if self._may_wait and not (len(line) <= _AT_ONCE and self._has_room()):
                 await trio.to_thread.run_sync(self._put, line)
@@ -81,23 +89,25 @@ class ResultLines:
             os.ftruncate(self._descriptor, end - size)
 
 
-class CapturedLines:
-    """Lines to a stdout that is none of the system's: a host has put its own in its place."""
+class _CapturedLines:
+    """To a stdout that is none of the system's: a host has put its own in its place."""
 
-    async def write(self, line: bytes) -> None:  # noqa: PLR6301, RUF029 - it stands in for ResultLines
-        """Write `line`."""
-        write_out((line.decode(),))
+    ascii_only = True
+
+    async def write(self, line: bytes) -> None:  # noqa: PLR6301 - as its like do
+        with above_the_bar():
+            write_out((line.decode(),))
 
 
-class NoLines:
-    """Lines that nobody wants."""
+class _NoLines:
+    ascii_only = True
 
     async def write(self, line: bytes) -> None:
         """Write nothing."""
 
 
 @contextlib.contextmanager
-def result_lines(output: Path | None, *, wanted: bool) -> Generator[ResultLines | CapturedLines | NoLines]:
+def result_lines(output: Path | None, *, wanted: bool) -> Generator[Lines]:
     """Return where result lines go in the block: to the file `output`, else to stdout if they are `wanted` there.
 
     Raises:
@@ -106,20 +116,20 @@ def result_lines(output: Path | None, *, wanted: bool) -> Generator[ResultLines 
     """
     if output is not None:
         with _opened(output) as descriptor:
-            yield ResultLines(descriptor, repr(str(output)))
+            yield _DescriptorLines(descriptor, repr(str(output)), ascii_only=False)
     elif not wanted:
-        yield NoLines()
+        yield _NoLines()
     elif sys.stdout is None:
         raise Unwritable("the results have nowhere to go: stdout is closed.")
     else:
         yield _to_stdout()
 
 
-def _to_stdout() -> ResultLines | CapturedLines:
+def _to_stdout() -> Lines:
     try:
-        return ResultLines(sys.stdout.fileno(), "stdout")
+        return _DescriptorLines(sys.stdout.fileno(), "stdout", ascii_only=stdout_is_ascii_only())
     except io.UnsupportedOperation:
-        return CapturedLines()
+        return _CapturedLines()
 
 
 @contextlib.contextmanager
@@ -136,7 +146,7 @@ def _opened(path: Path) -> Generator[int]:
         os.close(descriptor)
 
 
-def line_of(outcome: TaskResult[PipelineResult[Any]], name: str) -> bytes:
+def line_of(outcome: TaskResult[PipelineResult[Any]], name: str, *, ascii_only: bool) -> bytes:
     """Return the result line of a task, whose input is called `name`."""
     fields: dict[str, Any] = {
         "index": outcome.index,
@@ -146,9 +156,14 @@ def line_of(outcome: TaskResult[PipelineResult[Any]], name: str) -> bytes:
     }
     if outcome.status is TaskStatus.SUCCESS and outcome.result is not None:
         fields["result"] = _json_ready(outcome.result)
+        if outcome.result.status is RunStatus.DEGRADED:
+            fields["skipped"] = [
+                record.stage_id for record in outcome.result.stages if record.status is StageStatus.SKIPPED
+            ]
     else:
         fields["error"] = error_of(outcome)
-    return f"{json.dumps(fields)}\n".encode()
+    # A path may hold bytes that are no text; what stands for them is escaped as JSON does it.
+    return f"{json.dumps(fields, ensure_ascii=ascii_only)}\n".encode(errors="backslashreplace")
 
 
 def _json_ready(result: PipelineResult[Any]) -> Any:

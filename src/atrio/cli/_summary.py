@@ -7,12 +7,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from atrio import InMemoryMetrics, RunStatus, TaskResult, TaskStatus
-from atrio.cli._render import Row, seconds, shortened, table_of
+from atrio.cli._render import seconds, shortened, table_of
 from atrio.cli._result_lines import error_of
 from atrio.cli._streams import printable
 
 if TYPE_CHECKING:
-    from atrio import ExecutionStatistics, PipelineResult
+    from collections.abc import Iterator
+
+    from atrio import PipelineResult
+    from atrio.cli._render import Cell
 
 _LISTED: Final = 10
 _STYLES: Final = {TaskStatus.SUCCESS: "green", TaskStatus.ERROR: "red", TaskStatus.TIMEOUT: "red"}
@@ -24,6 +27,10 @@ class Summary:
     Args:
         pipeline_id: whose.
         total: how many tasks there are, or None.
+
+    Attributes:
+        started: how many tasks were started; known at the end.
+        duration_s: seconds that the batch took; known at the end.
     """
 
     def __init__(self, pipeline_id: str, total: int | None) -> None:
@@ -31,10 +38,11 @@ class Summary:
         self.total = total
         self.counts: Counter[TaskStatus] = Counter()
         self.degraded = 0
+        self.started = 0
         self.duration_s = 0.0
         self._metrics = InMemoryMetrics()
         self._slowest: list[tuple[float, int, str, TaskStatus]] = []
-        self._failed: list[tuple[str, TaskStatus, str]] = []
+        self._failed: list[tuple[str, Cell, str]] = []
 
     def add(self, outcome: TaskResult[PipelineResult[Any]], name: str) -> None:
         """Count the outcome of the task whose input is called `name`."""
@@ -48,7 +56,7 @@ class Summary:
         if outcome.result is not None:
             self.degraded += outcome.result.status is RunStatus.DEGRADED
         elif len(self._failed) < _LISTED:
-            self._failed.append((name, outcome.status, _described(outcome)))
+            self._failed.append((name, _state(outcome.status), _described(outcome)))
 
     @property
     def ended(self) -> int:
@@ -64,16 +72,21 @@ class Summary:
         """Return what a batch that ended with `status` is to its caller: one whose runs skipped stages is degraded."""
         return RunStatus.DEGRADED if status is RunStatus.SUCCESS and self.degraded else status
 
-    def stopped(self, started: int) -> str:
-        """Return what became of the tasks of a batch that was stopped after so many were started, in a clause."""
+    def stopped(self) -> str:
+        """Return what became of the tasks of a batch that was stopped, in a clause."""
         waiting = "the rest of the input was not read"
         if self.total is not None:
-            waiting = f"{max(self.total - started, 0):,} were not started"
-        return f"{self.ended:,} tasks finished, {started - self.ended:,} were cancelled, {waiting}"
+            waiting = f"{max(self.total - self.started, 0):,} were not started"
+        return f"{self.ended:,} tasks finished, {self.started - self.ended:,} were cancelled, {waiting}"
 
-    def complaint(self) -> str | None:
-        """Return what went wrong in tasks that ended, in sentences; None if nothing did."""
+    def complaint(self, status: RunStatus) -> str | None:
+        """Return what went wrong in a batch that ended with `status`, in sentences; None if nothing did."""
         sentences: list[str] = []
+        if status is RunStatus.TIMEOUT:
+            sentences.append(
+                f"{self.pipeline_id} ran out of time after {seconds(self.duration_s)}: {self.stopped()}. "
+                "Give it more with --timeout."
+            )
         if self.failed:
             kinds = (TaskStatus.ERROR, TaskStatus.TIMEOUT)
             counts = ", ".join(f"{self.counts[kind]:,} {kind.value}" for kind in kinds if self.counts[kind])
@@ -87,36 +100,31 @@ class Summary:
 
     def table(self, status: RunStatus) -> str:
         """Return the summary as tables, for people."""
-        figures = self._metrics.stages[self.pipeline_id]
         title = f"{self.pipeline_id}: {status.value} in {seconds(self.duration_s)}"
-        tables = [table_of(title, self._figures(figures)), table_of("slowest tasks", self._slow_rows())]
+        tables = [table_of(title, ("what", "figure"), self._figures())]
+        slowest = sorted(self._slowest, reverse=True)
+        rows = [(name, _state(status), seconds(duration_s)) for duration_s, _, name, status in slowest]
+        tables.append(table_of("slowest", ("input", "state", "time"), rows))
         if self._failed:
-            rest = self.failed + self.counts[TaskStatus.CANCELLED] - len(self._failed)
-            more = f", and {rest:,} more" if rest > 0 else ""
-            tables.append(table_of(f"failed tasks{more}", self._failed_rows()))
+            more = self.counts.total() - self.counts[TaskStatus.SUCCESS] - len(self._failed)
+            title = f"failed, and {more:,} more" if more else "failed"
+            tables.append(table_of(title, ("input", "state", "error"), self._failed))
         return "\n".join(tables)
 
-    def _figures(self, figures: ExecutionStatistics) -> list[Row]:
-        rows: list[Row] = [(("tasks", ""), ("number", ""))]
-        rows += [((status.value, _STYLES.get(status, "yellow")), (f"{count:,}", "")) for status, count in self.counts.items()]
-        rate = self.ended / self.duration_s if self.duration_s else 0.0
-        said = {
-            "median": seconds(figures.p50_s),
-            "95th percentile": seconds(figures.p95_s),
-            "longest": seconds(figures.max_s),
-            "throughput": f"{rate:,.1f} tasks/s",
-        }
-        return rows + [((what, ""), (value, "")) for what, value in said.items()]
+    def _figures(self) -> Iterator[tuple[Cell, Cell]]:
+        for status, count in self.counts.items():
+            yield _state(status), f"{count:,}"
+        if self.total is not None and self.total > self.started:
+            yield _state(TaskStatus.NOT_STARTED), f"{self.total - self.started:,}"
+        figures = self._metrics.stages[self.pipeline_id]
+        yield "median", seconds(figures.p50_s)
+        yield "95th percentile", seconds(figures.p95_s)
+        yield "longest", seconds(figures.max_s)
+        yield "throughput", f"{self.ended / self.duration_s if self.duration_s else 0.0:,.1f} /s"
 
-    def _slow_rows(self) -> list[Row]:
-        rows: list[Row] = [(("input", ""), ("state", ""), ("time", ""))]
-        for duration_s, _, name, status in sorted(self._slowest, reverse=True):
-            rows.append(((name, ""), (status.value, _STYLES.get(status, "yellow")), (seconds(duration_s), "")))
-        return rows
 
-    def _failed_rows(self) -> list[Row]:
-        rows: list[Row] = [(("input", ""), ("state", ""), ("error", ""))]
-        return rows + [((name, ""), (status.value, _STYLES.get(status, "yellow")), (why, "")) for name, status, why in self._failed]
+def _state(status: TaskStatus) -> Cell:
+    return status.value, _STYLES.get(status, "yellow")
 
 
 def _described(outcome: TaskResult[Any]) -> str:

@@ -57,6 +57,10 @@ class TaskInputs:
 
     Args:
         parts: where they come from.
+
+    Attributes:
+        total: how many there are, or None.
+        typed: whether some are typed at a terminal.
     """
 
     def __init__(self, parts: Sequence[_Part]) -> None:
@@ -67,6 +71,7 @@ class TaskInputs:
         self._first: TaskInput | None = None
         counts = [part.tasks for part in parts]
         self.total = None if None in counts else sum(filter(None, counts))
+        self.typed = any(part.path == STDIN for part in parts) and sys.stdin.isatty()
 
     def __len__(self) -> int:
         if self.total is None:
@@ -112,7 +117,9 @@ class TaskInputs:
             self._lines = LineReader(sys.stdin.fileno(), _STDIN_NAME)
             return
         # In a thread: opening a named pipe waits for who writes to it.
-        self._descriptor = await trio.to_thread.run_sync(os.open, path, os.O_RDONLY | os.O_CLOEXEC, abandon_on_cancel=True)
+        self._descriptor = await trio.to_thread.run_sync(
+            os.open, path, os.O_RDONLY | os.O_CLOEXEC, abandon_on_cancel=True
+        )
         self._lines = LineReader(self._descriptor, repr(path))
 
     async def _next_of_lines(self, lines: LineReader) -> TaskInput | None:
