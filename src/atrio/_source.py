@@ -181,17 +181,23 @@ class AsyncSource:
             failed: told what the source raised, if it did.
         """
         try:
-            with self._scope:
+            try:
                 # In one scope from the first input to the farewell: a generator may yield inside scopes of its own.
-                try:
-                    await self._feed(begin)
-                finally:
-                    if not self._scope.cancel_called:
-                        await self._close_iterator()  # noqa: ASYNC102 - the source says itself what it shields
-            if self._scope.cancelled_caught:
-                await self._close_iterator()
+                with self._scope:
+                    await self._feed_and_close(begin)
+            finally:
+                # After a cancelled scope and not in it, so that the source can still wait for what it closes.
+                if self._scope.cancel_called:
+                    await self._close_iterator()  # noqa: ASYNC102 - the source says itself what it shields
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
             failed(error)
+
+    async def _feed_and_close(self, begin: Callable[[Any], Any]) -> None:
+        try:
+            await self._feed(begin)
+        finally:
+            if not self._scope.cancel_called:
+                await self._close_iterator()  # noqa: ASYNC102 - as above
 
     async def _feed(self, begin: Callable[[Any], Any]) -> None:
         # A worker that is gone takes nothing more: the batch's time is up, or its stream was left.

@@ -133,25 +133,34 @@ async def _wait(work):
             await trio.sleep(work.units * UNIT)
 
 
-def source_of(case, pairs):
-    return {"list": _list, "generator": _generator, "async": _async}[case.source](case, pairs)
+def source_of(case, pairs, count=lambda pair: pair):
+    """Return the source of a case; `count` is told each pair as it is pulled."""
+    return {"list": CountedList, "generator": _generator, "async": _async}[case.source](case, pairs, count)
 
 
-def _list(_case, pairs):
-    return list(pairs)
+class CountedList(list):
+    """A list that tells what is pulled from it."""
+
+    def __init__(self, _case, pairs, count):
+        super().__init__(pairs)
+        self.count = count
+
+    def __iter__(self):
+        return map(self.count, super().__iter__())
 
 
-def _generator(case, pairs):
-    yield from pairs
+def _generator(case, pairs, count):
+    for pair in pairs:
+        yield count(pair)
     if case.raises:
         raise Scripted("the source")
 
 
-async def _async(case, pairs):
+async def _async(case, pairs, count):
     for pair in pairs:
         if case.delay:
             await trio.sleep(case.delay * UNIT)
-        yield pair
+        yield count(pair)
     if case.raises:
         if case.delay:
             await trio.sleep(case.delay * UNIT)

@@ -163,16 +163,12 @@ async def consume(case, pause, leave_after, drain_after):
     processor, agent, came = processor_of(case.places, timeout=in_seconds(case.timeout)), ModelAgent(variable), []
     pulled = 0
 
-    def counted(pair):
+    def count(pair):
         nonlocal pulled
         pulled += 1
         return pair
 
-    source = source_of(case, [(agent, work) for work in case.works])
-    if case.source == "async":
-        source = (counted(pair) async for pair in source)
-    else:
-        source = (counted(pair) for pair in source)
+    source = source_of(case, [(agent, work) for work in case.works], count)
     with capture_events() as events, trio.move_on_after(case.cancel * UNIT), suppress(Scripted):
         async with processor.stream(source) as outcomes:
             async for outcome in outcomes:
