@@ -103,7 +103,8 @@ def sampler(contestant: Contestant) -> Callable[[], float]:
 # --- The contestants ---
 
 
-def _asyncio_run(main: Callable[[], Any]) -> Any:
+def asyncio_run(main: Callable[[], Any]) -> Any:
+    """Run under asyncio, called as trio.run is."""
     return asyncio.run(main())
 
 
@@ -163,7 +164,9 @@ def _twin_logging(
         yield _twin_pipeline(agents, call)
 
 
-def _opener(path: Path, buffering: int) -> Callable[[], BinaryIO]:
+def opener(path: Path, buffering: int = -1) -> Callable[[], BinaryIO]:
+    """Return a function that opens the file, empty."""
+
     def opened() -> BinaryIO:
         path.unlink(missing_ok=True)  # a sample's lines are its own: the file must not grow all day
         return path.open("ab", buffering=buffering)
@@ -176,12 +179,12 @@ def contestants(folder: Path) -> dict[str, Contestant]:
 
     def observed(name: str, label: str, sink: Callable[..., Any], buffering: int = -1) -> Contestant:
         path = folder / f"{name}.jsonl"
-        return Contestant(label, trio.run, partial(_atrio_observed, opened=_opener(path, buffering), sink=sink), path)
+        return Contestant(label, trio.run, partial(_atrio_observed, opened=opener(path, buffering), sink=sink), path)
 
     def logging_twin(name: str, label: str, buffering: int = -1, call: Call = call_by_wait_for) -> Contestant:
         path = folder / f"{name}.jsonl"
-        build = partial(_twin_logging, opened=_opener(path, buffering), call=call)
-        return Contestant(label, _asyncio_run, build, path)
+        build = partial(_twin_logging, opened=opener(path, buffering), call=call)
+        return Contestant(label, asyncio_run, build, path)
 
     return {
         "hand": Contestant("hand-written Trio loop", trio.run, _handwritten),
@@ -197,9 +200,9 @@ def contestants(folder: Path) -> dict[str, Contestant]:
         "atrio structlog": observed(
             "atrio_structlog", "atrio, `StructlogSink` at info, buffered file, flushed a line", _structlog_sink
         ),
-        "twin": Contestant("twin, quiet", _asyncio_run, _twin),
+        "twin": Contestant("twin, quiet", asyncio_run, _twin),
         "twin timeout": Contestant(
-            "twin with `asyncio.timeout`, quiet", _asyncio_run, partial(_twin, call=call_by_timeout)
+            "twin with `asyncio.timeout`, quiet", asyncio_run, partial(_twin, call=call_by_timeout)
         ),
         "twin json": logging_twin("twin_json", "twin, `stage.end` through `logging`, buffered"),
         "twin json unbuffered": logging_twin(

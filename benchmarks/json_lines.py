@@ -1,4 +1,4 @@
-"""Sinks as a user would write them: one line of JSON for every stage that ended, with all fields of the event."""
+"""Sinks as a user would write them: a line of JSON for each end of a stage, or of a task, with the event's fields."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import orjson
 
-from atrio.events import Event, StageEnd
+from atrio.events import Event, StageEnd, TaskEnd
 
 OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
@@ -63,3 +63,39 @@ class StageEndLines:
         """Write the event's line if it is the end of a stage."""
         if isinstance(event, StageEnd):
             self._file.write(line_of(event))
+
+
+def task_line_of(event: TaskEnd) -> bytes:
+    """Return the end of a batch's task as a line of JSON."""
+    line = {
+        "schema": 1,
+        "event": event.event_name,
+        "level": event.level,
+        "timestamp": event.timestamp,
+        "logger": "atrio",
+        "run_id": event.run_id,
+        "parent_run_id": event.parent_run_id,
+        "parent_stage_id": event.parent_stage_id,
+        "parent_task_id": event.parent_task_id,
+        "batch": event.batch,
+        "task_id": event.task_id,
+        "agent_id": event.agent_id,
+        "task_index": event.task_index,
+        "status": event.status,
+        "queued_s": round(event.queued_s, 6),
+        "duration_s": round(event.duration_s, 6),
+        "error_type": event.error_type,
+        "error_message": event.error_message,
+        "error_stack": event.error_stack,
+    }
+    return orjson.dumps(line, option=OPTIONS)
+
+
+def task_end_lines(file: BinaryIO) -> Callable[[Event], None]:
+    """Return a plain function as sink: a task's start is a debug event as its end is, so no level parts the two."""
+
+    def sink(event: Event) -> None:
+        if isinstance(event, TaskEnd):
+            file.write(task_line_of(event))
+
+    return sink

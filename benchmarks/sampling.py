@@ -28,20 +28,19 @@ def interleave(measures: Mapping[str, Callable[[], Sample]], rounds: int, rng: R
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A median of ratios, and the interval in which it lies with 95 % confidence."""
+class Estimate:
+    """A median over the rounds, and the interval in which it lies with 95 % confidence."""
 
     median: float
     low: float
     high: float
 
 
-def ratio_of(numerators: Sequence[float], denominators: Sequence[float], rng: Random) -> Ratio:
-    """Compare two contestants round by round: what slows a whole round down slows both, and cancels out."""
-    ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+def estimate(rounds: Sequence[float], rng: Random) -> Estimate:
+    """Return the median of what each round gave; the interval comes from resampling the rounds."""
+    medians = sorted(statistics.median(rng.choices(rounds, k=len(rounds))) for _ in range(RESAMPLES))
     tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
-    return Ratio(statistics.median(ratios), medians[tail], medians[-tail - 1])
+    return Estimate(statistics.median(rounds), medians[tail], medians[-tail - 1])
 
 
 def spread_of(samples: Sequence[float]) -> float:
@@ -52,13 +51,15 @@ def spread_of(samples: Sequence[float]) -> float:
     return (third - first) / median
 
 
-def noise_in(samples: Mapping[str, Sequence[float]], control: Ratio | None) -> list[str]:
+def noise_in(samples: Mapping[str, Sequence[float]], controls: Sequence[Estimate]) -> list[str]:
     """Return a warning for each sign that the machine was noisy."""
     warnings = [
         f"{name}: half of its samples spread over {spread:.0%} of their median"
         for name, spread in ((name, spread_of(each)) for name, each in samples.items())
         if spread > NOISY_SPREAD
     ]
-    if control is not None and abs(control.median - 1) > NOISY_CONTROL:
-        warnings.append(f"the control, a loop against itself, came out at {control.median:.2f}")
-    return warnings
+    return warnings + [
+        f"a control, a loop against itself, came out at {control.median:.2f}"
+        for control in controls
+        if abs(control.median - 1) > NOISY_CONTROL
+    ]

@@ -14,7 +14,7 @@ from typing import Any
 from twin_events import batch_log, error_fields
 from twin_logging import log_event
 from twin_records import RunStatus, current_task_id, new_run_id
-from twin_stage import agent_id_of, call_by_wait_for, process_of
+from twin_stage import Call, agent_id_of, call_by_wait_for, process_of
 
 
 class TaskStatus(StrEnum):
@@ -101,11 +101,17 @@ class BatchProcessor:
     """Run agents over many items, a limited number at a time; the limit holds across its batches."""
 
     def __init__(
-        self, *, max_concurrent: int = 5, timeout: float | None = 300.0, task_timeout: float | None = None
+        self,
+        *,
+        max_concurrent: int = 5,
+        timeout: float | None = 300.0,
+        task_timeout: float | None = None,
+        call: Call = call_by_wait_for,
     ) -> None:
         self.max_concurrent = max_concurrent
         self.timeout = timeout
         self.task_timeout = task_timeout
+        self._call = call
         self._semaphore = asyncio.Semaphore(max_concurrent)
 
     async def map(self, agent: Any, inputs: Iterable[Any], *, name: str = "batch") -> BatchResult:
@@ -146,7 +152,7 @@ class BatchProcessor:
             result.queued_s = began - batch.began
             current_task_id.set(result.task_id)  # the task's own context ends with it: nothing to reset
             try:
-                result.output = await call_by_wait_for(process_of(agent), data, self.task_timeout)
+                result.output = await self._call(process_of(agent), data, self.task_timeout)
                 result.status = TaskStatus.SUCCESS
             except Exception as error:  # noqa: BLE001 - an agent may raise what it likes
                 result.status, result.error = TaskStatus.ERROR, error

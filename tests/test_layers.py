@@ -45,6 +45,7 @@ ROOMS = (
     "_outcomes",
     "_local_engine",
     "_batch",
+    "combinators",
     "adapters",
     "sinks",
     "agents",

@@ -88,4 +88,4 @@ def test_at_least_refuses_what_is_below_or_not_finite(bad):
 
 @pytest.mark.parametrize("good", [0, 0.0, 1, 1e300])
 def test_at_least_lets_the_minimum_pass(good):
-    assert valid.check_at_least(good, "jitter", 0) is None
+    assert valid.check_at_least(good, "jitter", 0) == good

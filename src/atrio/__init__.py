@@ -13,6 +13,7 @@ Where things are::
     _pipeline   Pipeline
     _tasks      the outcome of a batch's task
     _batch      BatchProcessor: batches and streams
+    combinators agents that wrap or combine agents: breaker, limiter, pool, fallback, fan-out, router
     adapters    agents from elsewhere: blocking functions
     sinks       what is done with events: structlog, metrics
     testing     for tests: scripted agents, captured events
@@ -44,6 +45,22 @@ from atrio._run import Measure, Middleware
 from atrio._stage import ErrorPolicy, Stage, StageConfig
 from atrio._tasks import CurrentTask, TaskResult, TaskStatus, current_task
 from atrio._version import __version__
+from atrio.combinators import (
+    AgentPool,
+    BreakerGuard,
+    BreakerState,
+    BreakerStatistics,
+    CircuitBreaker,
+    Fallback,
+    FanOut,
+    LimiterGuard,
+    LimiterStatistics,
+    MemberStatistics,
+    PoolMember,
+    PoolStatistics,
+    RateLimiter,
+    Router,
+)
 from atrio.errors import (
     AtrioError,
     BatchError,
@@ -62,6 +79,7 @@ from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCol
 
 __all__ = [
     "Agent",
+    "AgentPool",
     "AtrioError",
     "AttemptFailure",
     "Backoff",
@@ -70,8 +88,12 @@ __all__ = [
     "BatchMetrics",
     "BatchProcessor",
     "BatchResult",
+    "BreakerGuard",
+    "BreakerState",
+    "BreakerStatistics",
     "ChunkItem",
     "ChunkWork",
+    "CircuitBreaker",
     "CircuitOpenError",
     "CurrentTask",
     "Engine",
@@ -80,10 +102,15 @@ __all__ = [
     "ErrorPolicy",
     "Event",
     "ExecutionStatistics",
+    "Fallback",
+    "FanOut",
     "InMemoryMetrics",
     "Journal",
+    "LimiterGuard",
+    "LimiterStatistics",
     "LocalEngine",
     "Measure",
+    "MemberStatistics",
     "MetricsCollector",
     "Middleware",
     "NestedBatchError",
@@ -94,7 +121,11 @@ __all__ = [
     "PipelinePerformance",
     "PipelineResult",
     "PipelineSummary",
+    "PoolMember",
+    "PoolStatistics",
+    "RateLimiter",
     "RetryOn",
+    "Router",
     "RunStatus",
     "Sink",
     "SinkWarning",

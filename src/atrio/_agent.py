@@ -76,7 +76,7 @@ def _checked(candidate: Any, process: Any) -> Any:
             raise TypeError(f"{kind}.process yields; an agent returns one value: write `return` instead of `yield`")
         raise TypeError(
             f"{kind}.process is not async: write `async def process(self, data)`, or, if it blocks, "
-            f"atrio.adapters.in_thread({kind.lower()}.process)"
+            f"atrio.adapters.in_thread(its process method)"
         )
     agent_id_of(candidate)
     return candidate

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from atrio import _validation as valid
-from atrio._results import AttemptFailure, ErrorInfo, annotate, without_callers
+from atrio._results import AttemptFailure, ErrorInfo, message_of, without_callers
 from atrio.errors import CircuitOpenError, NestedBatchError, PipelineError, StageTimeoutError
 
 if TYPE_CHECKING:
@@ -92,17 +92,27 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _covers(retry_on: RetryOn, error: BaseException) -> bool:
+def _matches(kinds: RetryOn, error: Exception) -> bool:
+    return isinstance(error, kinds) if isinstance(kinds, type | tuple) else bool(kinds(error))
+
+
+def covers(kinds: RetryOn, error: Exception) -> bool:
+    """Say whether `error`, or else all that is behind it, is of `kinds`."""
+    behind = [each for each in causes(error) if each is not error]
+    return _matches(kinds, error) or (
+        behind != [] and all(isinstance(each, Exception) and _matches(kinds, each) for each in behind)
+    )
+
+
+def _may_retry(retry_on: RetryOn, error: BaseException) -> bool:
     if isinstance(error, CircuitOpenError | NestedBatchError) or not isinstance(error, Exception):
         return False
-    if isinstance(retry_on, type | tuple):
-        return isinstance(error, retry_on)
-    return bool(retry_on(error))
+    return _matches(retry_on, error)
 
 
 def is_worth_a_retry(retry_on: RetryOn, error: Exception) -> bool:
     """Say whether all that is behind `error` is covered by `retry_on`; an open circuit breaker never is."""
-    return all(_covers(retry_on, each) for each in causes(error))
+    return all(_may_retry(retry_on, each) for each in causes(error))
 
 
 def retry_after(error: Exception) -> float:
@@ -210,12 +220,19 @@ class Attempts:
                 deadline=trio.current_effective_deadline(),
             )
         except Exception as raised:  # noqa: BLE001 - the user's retry_on failed, and with it the stage
-            annotate(raised, f"raised by the stage's retry_on, asked about {self.error!r}")
-            self.error, self.timed_out = raised, False
+            self.error, self.timed_out = _unanswered(self.error, raised), False
             return None
         if wait is not None:
             self.failures[-1] = attrs.evolve(self.failures[-1], backoff_s=wait)
         return wait
+
+
+def _unanswered(asked_about: Exception, raised: Exception) -> RuntimeError:
+    about = f"{type(asked_about).__name__}: {message_of(asked_about)}"
+    failure = RuntimeError(f"retry_on raised {type(raised).__name__}: {message_of(raised)}; it was asked about {about}")
+    failure.__cause__ = raised
+    failure.__context__ = asked_about
+    return failure
 
 
 async def attempt_again(

@@ -127,13 +127,15 @@ class BatchRun:
     def _final_status(self) -> RunStatus:
         if self._scope.cancelled_caught:
             return RunStatus.CANCELLED if self._aborted else RunStatus.TIMEOUT
+        if self.source_error is not None and self.pulled == 0:
+            return RunStatus.FAILED
         return status_of(self._tally.successful, self.pulled)
 
     def _waiting(self) -> int:
         """Return how many inputs the time did not suffice for, where the source has a length to tell it by."""
         source = self._work.source
         timed_out = self._scope.cancelled_caught and not self._aborted
-        if not timed_out or self.source_error is not None or isinstance(source, AsyncSource):
+        if not timed_out or self.source_error is not None:
             return 0
         return max((source.total or 0) - self.pulled, 0)
 
@@ -143,10 +145,18 @@ class BatchRun:
             return False
         if perf_counter() >= self._turn.ends:
             await self._turn.rest()
-        kept = self._pull() is not None
+        kept = self._pull() is not None or self._count_unseen()
         if not kept or self.pulled == self._work.source.total:
             self.close_source()
         return kept
+
+    def _count_unseen(self) -> bool:
+        """Keep an input of an async source that is known by the source's length alone: nobody pulls it any more."""
+        if not isinstance(self._work.source, AsyncSource):
+            return False
+        self._keep(TaskResult(self.identity, self.pulled, self._work.pairs.agent_id or "(not pulled)"))
+        self.pulled += 1
+        return True
 
     def close_source(self) -> None:
         """Close a source that was left before its end; once more does nothing."""
@@ -164,10 +174,9 @@ class BatchRun:
                 beside.start_soon(self._tick, ticking)
             if isinstance(source, AsyncSource):
                 beside.start_soon(source.feed, self._begin, self._source_failed)
-            with self._scope:
-                async with unseen_nursery() as workers:
-                    for _ in range(places):
-                        workers.start_soon(self._worker, workers)
+            async with unseen_nursery(self._scope) as workers:
+                for _ in range(places):
+                    workers.start_soon(self._worker, workers)
             ticking.cancel()
             if isinstance(source, AsyncSource):
                 source.close()
@@ -204,7 +213,10 @@ class BatchRun:
         except Exception as error:  # noqa: BLE001 - whatever a source raises is the batch's to report
             self._source_failed(error)
             return None
-        return None if item is _END else self._begin(item)
+        if item is _END:
+            source.ended = True
+            return None
+        return self._begin(item)
 
     async def _take(self, source: AsyncSource, permit: Permit) -> Pulled | None:
         """Take an input that the feeder pulled; None at the source's end."""

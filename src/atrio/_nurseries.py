@@ -9,11 +9,16 @@ import trio
 
 
 @asynccontextmanager
-async def unseen_nursery() -> AsyncGenerator[trio.Nursery]:
-    """Open a nursery whose exception group is not seen where one error is in it, or nothing but cancellations."""
+async def unseen_nursery(scope: trio.CancelScope | None = None) -> AsyncGenerator[trio.Nursery]:
+    """Open a nursery whose exception group is not seen where one error is in it, or nothing but cancellations.
+
+    Args:
+        scope: entered around the nursery, so that what is left when it has taken its cancellations is not seen either.
+    """
     try:
-        async with trio.open_nursery() as nursery:
-            yield nursery
+        with trio.CancelScope() if scope is None else scope:
+            async with trio.open_nursery() as nursery:
+                yield nursery
     except BaseExceptionGroup as group:
         alone = _alone(group)
         if alone is None:

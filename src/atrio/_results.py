@@ -57,9 +57,13 @@ TIMEOUT_ERROR_TYPE = "timeout"
 def message_of(error: BaseException) -> str:
     """Return what `error` says, even if its ``str`` raises."""
     try:
-        return str(error)
+        message = str(error)
+        if isinstance(error, BaseExceptionGroup):
+            # Else it says how many there are, and not what they are: "Exceptions from Trio nursery (1 sub-exception)".
+            message += ": " + "; ".join(f"{type(each).__name__}: {message_of(each)}" for each in error.exceptions[:5])
     except Exception:  # noqa: BLE001 - describing an error must never be one
         return f"<{type(error).__name__}, whose str() raises>"
+    return message
 
 
 _CALLERS: Final = frozenset({"atrio._run", "atrio._attempts", "atrio._batch_run"})

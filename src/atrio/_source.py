@@ -125,6 +125,9 @@ class SyncSource:
 
     Args:
         inputs: the iterable.
+
+    Attributes:
+        ended: whether it was pulled to its end.
     """
 
     is_async: Final = False
@@ -132,10 +135,11 @@ class SyncSource:
     def __init__(self, inputs: Iterable[Any]) -> None:
         self.total: int | None = length_of(inputs)
         self.iterator: Iterator[Any] = iter(inputs)
+        self.ended: bool = False
 
     def close(self) -> None:
-        """Close a generator that was left before its end."""
-        close = getattr(self.iterator, "close", None)
+        """Close what was left before its end; what ended by itself, a file say, is its owner's to close."""
+        close = None if self.ended else getattr(self.iterator, "close", None)
         if close is not None:
             close()
 
@@ -158,6 +162,7 @@ class AsyncSource:
         self._scope = trio.CancelScope()
         self._pulling = False
         self._stopped = False
+        self._ended = False
         give, take = trio.open_memory_channel[Any](0)
         self._give: trio.MemorySendChannel[Any] = give
         self.take: trio.MemoryReceiveChannel[Any] = take
@@ -209,11 +214,13 @@ class AsyncSource:
                 finally:
                     self._pulling = False
                 if item is _END:
+                    self._ended = True
                     return
                 await self._give.send(begin(item))
 
     async def _close_iterator(self) -> None:
-        aclose = getattr(self._iterator, "aclose", None)
+        # What ended by itself, a channel say, is its owner's to close.
+        aclose = None if self._ended else getattr(self._iterator, "aclose", None)
         if aclose is not None:
             await aclose()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -31,14 +32,21 @@ class ErrorPolicy(StrEnum):
     SKIP = "skip"
 
 
-def _check_retry_on(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def check_retry_on(value: object, what: str) -> None:
+    """Raise TypeError unless `value` is an exception class, a tuple of them, or a predicate."""
     for each in value if isinstance(value, tuple) else (value,):
         is_class = isinstance(each, type)
         if is_class and issubclass(each, Exception):
             continue
         if is_class or isinstance(value, tuple) or not callable(each):
             right = "an exception class, a tuple of them, or a predicate that takes the exception"
-            raise TypeError(f"{type(instance).__name__}.{attribute.name} must be {right}, not {each!r}")
+            raise TypeError(f"{what} must be {right}, not {each!r}")
+    if inspect.iscoroutinefunction(value):
+        raise TypeError(f"{what} is async, and a predicate is asked without waiting: write `def`, not `async def`")
+
+
+def _check_retry_on(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    check_retry_on(value, f"{type(instance).__name__}.{attribute.name}")
 
 
 @attrs.frozen

@@ -90,16 +90,32 @@ def check_count(value: object, what: str) -> None:
         raise ValueError(f"{what} must be {right}, not {value!r}")
 
 
-def check_at_least(value: object, what: str, minimum: float) -> None:
-    """Raise unless `value` is a finite number of at least `minimum`.
+def check_above_zero(value: object, what: str) -> float:
+    """Return `value` as a float if it is a finite number above 0, else raise.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is 0, negative, infinite or NaN.
+    """
+    right = "a finite number above 0"
+    number = _number(value, what, right)
+    if number <= 0:
+        raise ValueError(f"{what} must be {right}, not {value!r}")
+    return float(number)
+
+
+def check_at_least(value: object, what: str, minimum: float) -> float:
+    """Return `value` as a float if it is a finite number of at least `minimum`, else raise.
 
     Raises:
         TypeError: it is no number.
         ValueError: it is below `minimum`, infinite or NaN.
     """
     right = f"a finite number, at least {minimum:g}"
-    if _number(value, what, right) < minimum:
+    number = _number(value, what, right)
+    if number < minimum:
         raise ValueError(f"{what} must be {right}, not {value!r}")
+    return float(number)
 
 
 def copied_mapping(value: object, what: str) -> dict[str, Any]:
@@ -129,6 +145,11 @@ def count(instance: object, attribute: Attribute[Any], value: object) -> None:
     check_count(value, _named(instance, attribute))
 
 
+def above_zero(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Validate an attrs field as a finite number above 0."""
+    check_above_zero(value, _named(instance, attribute))
+
+
 def at_least(minimum: float) -> Callable[[object, Attribute[Any], object], None]:
     """Return a validator of an attrs field: a finite number of at least `minimum`."""
 
@@ -138,11 +159,17 @@ def at_least(minimum: float) -> Callable[[object, Attribute[Any], object], None]
     return validate
 
 
+def _article(name: str) -> str:
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+
+
 def of_type(kind: type, example: str) -> Callable[[object, Attribute[Any], object], None]:
     """Return a validator of an attrs field: an instance of `kind`; `example` shows what would be right."""
 
     def validate(instance: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, kind):
-            raise TypeError(f"{_named(instance, attribute)} must be a {kind.__name__}, not {value!r}: write {example}")
+            raise TypeError(
+                f"{_named(instance, attribute)} must be {_article(kind.__name__)}, not {value!r}: write {example}"
+            )
 
     return validate

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atrio import observe, observe_only
+from atrio.events import _levels as levels
 from atrio.testing import ScriptedAgent, answer, capture_events, fail, run_in_virtual_time
 
 
@@ -152,3 +153,25 @@ async def test_a_sink_that_raises_changes_nothing(autojump_clock):
 
     with pytest.warns(RuntimeWarning), observe(broken):
         assert (await processor_of(2).map(sleep, [1, 1])).status == "success"
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        ("DEBUG", {"batch.start", "task.start", "task.end", "batch.progress", "batch.end"}),
+        ("INFO", {"batch.start", "task.end", "batch.progress", "batch.end"}),
+        ("ERROR", {"task.end", "batch.end"}),
+    ],
+)
+async def test_a_level_that_nobody_wants_is_not_made(autojump_clock, level, names):
+    class Sink(list):
+        __call__ = list.append
+
+        def minimum_level(self):
+            return getattr(levels, level)
+
+    sink = Sink()
+    with observe_only(sink):
+        await processor_of().process_batch([(ScriptedAgent(fail()), 1), (ScriptedAgent(), 2)])
+    assert {event.event_name for event in sink} == names
+    assert [event.status for event in sink if event.event_name == "task.end"][:1] == ["error"]

@@ -292,6 +292,20 @@ class TestInterrupts:
         assert events[-1].status == "cancelled"
         assert_permits_are_back(processor)
 
+    @pytest.mark.parametrize("places", [1, 2, 5])
+    async def test_in_a_clean_up_when_the_time_is_up(self, autojump_clock, places):
+        async def interrupted(data):
+            try:
+                await trio.sleep_forever()
+            finally:
+                if data == 0:
+                    raise KeyboardInterrupt
+
+        processor = processor_of(places, timeout=5)
+        with pytest.raises(KeyboardInterrupt):
+            await processor.map(interrupted, range(5))
+        assert_permits_are_back(processor)
+
     async def test_two_at_once_leave_as_one_flat_group(self, autojump_clock):
         both = trio.Event()
 

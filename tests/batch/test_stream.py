@@ -159,6 +159,12 @@ async def leave(way, outcomes):
             raise KeyboardInterrupt
 
 
+async def leave_with(error, pairs):
+    async with processor_of(3).stream(pairs) as outcomes:
+        await anext(outcomes)
+        raise error
+
+
 ERRORS = {"exception": Leaves, "interrupt": KeyboardInterrupt}
 
 
@@ -218,13 +224,8 @@ class TestLeavingEarly:
         [ValueError("mine"), KeyboardInterrupt(), SystemExit(3), ExceptionGroup("g", [OSError()])],
     )
     async def test_an_error_of_the_block_leaves_as_itself(self, autojump_clock, error):
-        async def leave_with():
-            async with processor_of(2).stream(pairs_of(1, 9, 9)) as outcomes:
-                await anext(outcomes)
-                raise error
-
         with pytest.raises(type(error)) as caught:
-            await leave_with()
+            await leave_with(error, pairs_of(1, 9, 9))
         assert caught.value is error
 
     @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
@@ -245,6 +246,16 @@ class TestLeavingEarly:
         async with processor.stream([(sleep, 1), (breaks, 1)]) as outcomes:
             await anext(outcomes)
         assert_permits_are_back(processor)
+
+    async def test_an_interrupt_while_a_failed_stream_is_left_leaves_beside_the_failure(self, autojump_clock):
+        async def interrupted(data):
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise KeyboardInterrupt
+
+        with pytest.RaisesGroup(Leaves, KeyboardInterrupt):
+            await leave_with(Leaves(), [(sleep, 1), (interrupted, 1), (sleep, 9)])
 
     async def test_agents_may_clean_up(self, autojump_clock):
         log = []
@@ -284,44 +295,6 @@ class TestLeavingEarly:
         async with processor_of(4).stream(as_async(pairs_of(*[1] * 9))) as outcomes:
             await anext(outcomes)
         assert trio.lowlevel.current_statistics().tasks_living == living
-
-
-class TestDrain:
-    @pytest.mark.parametrize("source", SOURCES)
-    async def test_what_runs_finishes_and_nothing_more_is_pulled(self, autojump_clock, source):
-        agent = ScriptedAgent(answer(after=1))
-        async with processor_of(3).stream(SOURCES[source]([(agent, number) for number in range(20)])) as outcomes:
-            await trio.sleep(0.5)
-            assert outcomes.drain() is None
-            drained = [outcome async for outcome in outcomes]
-            assert outcomes.status is RunStatus.SUCCESS
-        assert 3 <= len(drained) <= 4
-        assert set(statuses(drained)) == {"success"}
-
-    async def test_a_source_that_waits_is_not_waited_for(self, autojump_clock):
-        async def slow():
-            yield sleep, 3
-            await trio.sleep_forever()
-
-        async with processor_of(3).stream(slow()) as outcomes:
-            await trio.sleep(1)
-            outcomes.drain()
-            outcomes.drain()
-            assert [outcome.result async for outcome in outcomes] == [3]
-        assert trio.current_time() % 1 == pytest.approx(0)
-
-    @pytest.mark.parametrize("source", SOURCES)
-    async def test_before_anything_was_pulled(self, autojump_clock, source):
-        async with processor_of().stream(SOURCES[source](pairs_of(1, 1))) as outcomes:
-            outcomes.drain()
-            assert [outcome async for outcome in outcomes] == []
-
-    async def test_leaving_cancels_what_was_draining(self, autojump_clock):
-        agent = ScriptedAgent(answer(after=9))
-        async with processor_of().stream([(agent, 1)]) as outcomes:
-            await trio.sleep(1)
-            outcomes.drain()
-        assert agent.calls[0].outcome == "cancelled"
 
 
 class TestSourceError:

@@ -9,31 +9,38 @@ import trio
 import contestants
 import ratios
 import sampling
+import suites
+from rows import Row, row_table
+
+
+def ratio_of(above, below, rng):
+    samples = {"above": above, "below": below}
+    return Row("r", "above", "below").measured(samples, rng)
 
 
 class TestStatistics:
     def test_ratios_are_taken_round_by_round(self):
         # The machine was ten times slower in the second round: each round says 2.
-        ratio = sampling.ratio_of([2.0, 20.0, 2.0], [1.0, 10.0, 1.0], Random(1))
+        ratio = ratio_of([2.0, 20.0, 2.0], [1.0, 10.0, 1.0], Random(1))
         assert (ratio.median, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
 
     def test_median_is_not_moved_by_an_outlier(self):
-        ratio = sampling.ratio_of([3.0] * 9 + [300.0], [1.0] * 10, Random(1))
+        ratio = ratio_of([3.0] * 9 + [300.0], [1.0] * 10, Random(1))
         assert ratio.median == 3.0
 
     def test_interval_covers_the_planted_ratio(self):
         rng = Random(7)
         below = [rng.uniform(0.9, 1.1) for _ in range(200)]
-        ratio = sampling.ratio_of([0.4 * each * rng.uniform(0.95, 1.05) for each in below], below, rng)
+        ratio = ratio_of([0.4 * each * rng.uniform(0.95, 1.05) for each in below], below, rng)
         assert ratio.low < ratio.median < ratio.high
         assert (ratio.low, ratio.high) == pytest.approx((0.4, 0.4), abs=0.01)
 
     def test_a_single_round_has_a_point_for_an_interval(self):
-        assert sampling.ratio_of([1.0], [2.0], Random(1)) == sampling.Ratio(0.5, 0.5, 0.5)
+        assert ratio_of([1.0], [2.0], Random(1)) == sampling.Estimate(0.5, 0.5, 0.5)
 
     def test_unequal_rounds_are_refused(self):
         with pytest.raises(ValueError, match="shorter"):
-            sampling.ratio_of([1.0, 2.0], [1.0], Random(1))
+            ratio_of([1.0, 2.0], [1.0], Random(1))
 
     def test_spread(self):
         assert sampling.spread_of([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 3)
@@ -41,9 +48,11 @@ class TestStatistics:
 
     def test_noise_is_told(self):
         steady, wild = [1.0] * 8, [1.0, 2.0] * 4
-        assert sampling.noise_in({"steady": steady}, sampling.Ratio(1.01, 0.99, 1.02)) == []
-        (about_wild, about_control) = sampling.noise_in({"steady": steady, "wild": wild}, sampling.Ratio(0.9, 0.8, 1.0))
-        assert about_wild.startswith("wild")
+        assert sampling.noise_in({"steady": steady}, [sampling.Estimate(1.01, 0.99, 1.02)]) == []
+        (about_wild, about_control) = sampling.noise_in(
+            {"steady": steady, "wild": wild}, [sampling.Estimate(0.9, 0.8, 1.0)]
+        )
+        assert about_wild.endswith("for 1 of 2 contestants, most for wild: 67%")
         assert "0.90" in about_control
 
 
@@ -64,27 +73,33 @@ class TestRows:
     @pytest.mark.parametrize(
         ("row", "measured", "target", "verdict"),
         [
-            (ratios.Row("r", "a", "b", at_most=0.45), 0.45, "<= 0.45", "met"),
-            (ratios.Row("r", "a", "b", at_most=0.45), 0.46, "<= 0.45", "missed"),
-            (ratios.Row("r", "a", "b", at_least=2.5), 2.5, ">= 2.5", "met"),
-            (ratios.Row("r", "a", "b", at_least=2.5), 2.4, ">= 2.5", "missed"),
-            (ratios.Row("r", "a", "b"), 1.0, "", ""),
+            (Row("r", "a", "b", at_most=0.45), 0.45, "<= 0.45", "met"),
+            (Row("r", "a", "b", at_most=0.45), 0.46, "<= 0.45", "missed"),
+            (Row("r", "a", "b", at_least=2.5), 2.5, ">= 2.5", "met"),
+            (Row("r", "a", "b", at_least=2.5), 2.4, ">= 2.5", "missed"),
+            (Row("r", "a", at_most=250, unit=" bytes"), 199.0, "<= 250 bytes", "met"),
+            (Row("r", "a", "b"), 1.0, "", ""),
         ],
     )
     def test_verdict(self, row, measured, target, verdict):
         assert (row.target, row.verdict(measured)) == (target, verdict)
 
-    def test_table(self):
-        rows = [ratios.Row("there", "a", "b", at_most=0.5), ratios.Row("missing", "c", "b", at_most=2)]
-        table = ratios.ratio_table(ratios.ratios_of(rows, {"a": [1.0], "b": [4.0]}, Random(1)))
-        assert table.splitlines()[2:] == [
-            "| there | 0.250 | 0.250 to 0.250 | <= 0.5 | met |",
-            "| missing | | | <= 2 | not there yet |",
-        ]
+    @pytest.mark.parametrize(
+        ("row", "shown"),
+        [
+            (Row("there", "a", "b", at_most=0.5), "| there | 0.250 | 0.250 to 0.250 | <= 0.5 | met |"),
+            (Row("missing", "c", "b", at_most=2), "| missing | | | <= 2 | not there yet |"),
+            (Row("less", "b", minus="a", unit=" MB", digits=1), "| less | 3.0 MB | 3.0 MB to 3.0 MB |  |  |"),
+            (Row("alone", "b", digits=0), "| alone | 4 | 4 to 4 |  |  |"),
+        ],
+    )
+    def test_line(self, row, shown):
+        table = row_table([(row, row.measured({"a": [1.0], "b": [4.0]}, Random(1)))])
+        assert table.splitlines()[2:] == [shown]
 
     def test_rows_name_contestants_that_exist(self, tmp_path):
         entered = contestants.contestants(tmp_path)
-        assert {name for row in ratios.PIPELINE_ROWS for name in (row.above, row.below)} == set(entered)
+        assert {name for row in suites.PIPELINE_ROWS for name in (row.above, row.below)} == set(entered)
 
 
 class TestFairness:
@@ -113,16 +128,25 @@ class TestFairness:
 
 def test_one_round(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(contestants, "SAMPLE_S", 0.002)
-    ratios.main(["--rounds", "1", "--json", str(tmp_path / "ratios.json")])
+    written, page = tmp_path / "ratios.json", tmp_path / "ratios.md"
+    ratios.main(["--only", "startup", "pipeline", "--rounds", "1", "--json", str(written), "--markdown", str(page)])
     printed = capsys.readouterr().out
     assert "| atrio, nobody listening / hand-written loop |" in printed
     assert "| `import atrio` / `import trio`, CPU |" in printed
-    written = json.loads((tmp_path / "ratios.json").read_text())
-    assert set(written["suites"]) == {"pipeline", "startup"}
-    assert all(len(each) == 1 for each in written["suites"]["pipeline"]["samples_s"].values())
+    assert "- command: `python benchmarks/ratios.py --only startup pipeline --rounds 1`" in printed
+    measured = json.loads(written.read_text())["suites"]
+    assert set(measured) == {"pipeline", "startup"}
+    assert all(len(each) == 1 for each in measured["pipeline"]["samples"].values())
+    # What is written is what was printed, and what the samples give when they are read again.
+    assert page.read_text() in printed
+    ratios.main(["--from", str(written)])
+    assert capsys.readouterr().out == printed
 
 
-def test_nonsense_rounds_are_refused(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--rounds", "0"], "at least 1"), (["--only", "nothing"], "invalid choice")]
+)
+def test_nonsense_is_refused(capsys, arguments, said):
     with pytest.raises(SystemExit):
-        ratios.main(["--rounds", "0"])
-    assert "at least 1" in capsys.readouterr().err
+        ratios.main(arguments)
+    assert said in capsys.readouterr().err

@@ -274,7 +274,7 @@ class TestMisuse:
         ("arguments", "sentence"),
         [
             (["run"], 'Command "run" parameter PIPELINE requires an argument. See atrio run --help.'),
-            (["rnu"], 'Unknown command "rnu". Did you mean "run"? Available commands: run. See atrio --help.'),
+            (["rnu"], 'Unknown command "rnu". Did you mean "run"? Available commands: run, batch. See atrio --help.'),
             (
                 ["--format", "json", "run", "text-report"],
                 "'--format' comes before the command, and options come after it. See atrio --help.",

@@ -6,11 +6,19 @@ import io
 import sys
 from typing import TYPE_CHECKING, Final
 
-from cyclopts import App, CycloptsError, Token, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    ArgumentCollection,
+    CycloptsError,
+    Token,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from atrio import __version__
 from atrio.cli._exits import Exit
-from atrio.cli._streams import Refused, Unwritable, say
+from atrio.cli._streams import NoSuchOption, Refused, Unwritable, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +58,10 @@ app.command(
     "atrio.cli.batch:batch",
     name="batch",
     help="Run a pipeline on many inputs.\n\n"
-    "As each task finishes, its result goes to stdout, as a line of JSON with its index and input; everything else goes "
-    "to stderr. A task whose input cannot be used fails alone. The exit code is 0 for success, or if more than half of "
-    "the tasks succeeded, 1 if the batch failed or ran out of time, 2 if the command line or the input cannot be used, "
-    "and 130 if it was interrupted; what finished by then is written.",
+    "As each task finishes, its result goes to stdout, as a line of JSON with its index and input; everything else "
+    "goes to stderr. A task whose input cannot be used fails alone. The exit code is 0 for success, or if more than "
+    "half of the tasks succeeded, 1 if the batch failed or ran out of time, 2 if the command line or the input cannot "
+    "be used, and 130 if it was interrupted; what finished by then is written.",
     usage="Usage: atrio batch PIPELINE [INPUT...] [OPTIONS]",
     help_epilogue="Examples:\n\n"
     "  atrio batch text-report README.md CHANGELOG.md --output reports.jsonl\n"
@@ -82,6 +90,10 @@ def _ended(arguments: Sequence[str]) -> Exit:
         code: Exit | None = app(arguments)
     except CycloptsError as error:
         say(_misused(error))
+        return Exit.UNUSABLE
+    except NoSuchOption as unknown:
+        known = app["batch"].assemble_argument_collection()
+        say(f"{_unknown_option(str(unknown), known)} See atrio batch --help.")
         return Exit.UNUSABLE
     except Refused as refusal:
         say(str(refusal))
@@ -124,9 +136,13 @@ def _mistyped_option(error: UnusedCliTokensError) -> str | None:
     for word in error.root_input_tokens or []:
         name = word.partition("=")[0]
         if name.startswith("-") and name not in {"-", *names}:
-            token = Token(value=name, source="cli")
-            return str(UnknownOptionError(token=token, argument_collection=known, verbose=False))
+            return _unknown_option(name, known)
     return None
+
+
+def _unknown_option(name: str, known: ArgumentCollection) -> str:
+    token = Token(value=name, source="cli")
+    return str(UnknownOptionError(token=token, argument_collection=known, verbose=False))
 
 
 def _interrupted(interrupts: BaseExceptionGroup[KeyboardInterrupt]) -> str:

@@ -41,7 +41,7 @@ def interrupt_cancels(
 
 
 def quit_at_once(_number: int, _frame: object) -> NoReturn:
-    """End the process, whatever it waits for: a task that does not hear its cancellation, a reader that does not read."""
+    """End the process, whatever it waits for: a task deaf to its cancellation, a reader that does not read."""
     with contextlib.suppress(OSError):
         # Past sys.stderr, in the middle of whose work a signal may come.
         os.write(2, b"\natrio: interrupted twice, so it quits at once.\n")

@@ -94,7 +94,7 @@ class _CapturedLines:
 
     ascii_only = True
 
-    async def write(self, line: bytes) -> None:  # noqa: PLR6301 - as its like do
+    async def write(self, line: bytes) -> None:
         with above_the_bar():
             write_out((line.decode(),))
 

@@ -21,6 +21,10 @@ class Refused(Exception):  # noqa: N818 - it is a sentence for the user, and no 
     """The command line or the input cannot be used; its text is a sentence that says why, and what would be right."""
 
 
+class NoSuchOption(Refused):
+    """What begins as an option does is neither one nor a file; its text is the option alone."""
+
+
 class Unwritable(Exception):  # noqa: N818 - as above
     """The results cannot be written to stdout; its text says why."""
 

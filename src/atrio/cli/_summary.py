@@ -74,10 +74,10 @@ class Summary:
 
     def stopped(self) -> str:
         """Return what became of the tasks of a batch that was stopped, in a clause."""
-        waiting = "the rest of the input was not read"
+        waiting = "the rest of the input not read"
         if self.total is not None:
-            waiting = f"{max(self.total - self.started, 0):,} were not started"
-        return f"{self.ended:,} tasks finished, {self.started - self.ended:,} were cancelled, {waiting}"
+            waiting = f"{max(self.total - self.started, 0):,} not started"
+        return f"{self.ended:,} finished, {self.started - self.ended:,} cancelled, {waiting}"
 
     def complaint(self, status: RunStatus) -> str | None:
         """Return what went wrong in a batch that ended with `status`, in sentences; None if nothing did."""
@@ -91,9 +91,8 @@ class Summary:
             kinds = (TaskStatus.ERROR, TaskStatus.TIMEOUT)
             counts = ", ".join(f"{self.counts[kind]:,} {kind.value}" for kind in kinds if self.counts[kind])
             name, _, why = self._failed[0]
-            sentences.append(
-                f"{self.pipeline_id} failed in {self.failed:,} of {self.ended:,} tasks ({counts}), first in {name}: {why}."
-            )
+            of = f"{self.failed:,} of {self.ended:,} tasks ({counts})"
+            sentences.append(f"{self.pipeline_id} failed in {of}, first in {name}: {why}.")
         if self.degraded:
             sentences.append(f"{self.pipeline_id} skipped stages in {self.degraded:,} of {self.ended:,} tasks.")
         return " ".join(sentences) or None

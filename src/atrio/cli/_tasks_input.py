@@ -1,4 +1,4 @@
-"""The inputs of a batch, each read when its task begins: a file each, or a line each of a ``.jsonl`` file or of stdin."""
+"""The inputs of a batch: a file each, read when its task begins, or a line each of a ``.jsonl`` file or of stdin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from atrio.cli._inputs import STDIN, parse_json, read_path
-from atrio.cli._streams import Refused
+from atrio.cli._streams import NoSuchOption, Refused
 from atrio.cli._task_lines import Line, LineReader, count_of_lines
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class TaskInputs:
             return None
         return TaskInput(f"{self._path}:{line.number}", partial(_line_data, _called(self._path), line))
 
-    async def aclose(self) -> None:  # noqa: RUF029 - the name by which a batch closes its source
+    async def aclose(self) -> None:
         """Close the file that is being read."""
         self._lines = None
         if self._descriptor is not None:
@@ -145,7 +145,7 @@ def _called(path: str) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> TaskInput:
-    async def read() -> NoReturn:  # noqa: RUF029 - it stands in for one that waits
+    async def read() -> NoReturn:
         raise InputError(f"{_called(path)} cannot be read: {error.strerror}.") from error
 
     return TaskInput(path, read)
@@ -205,15 +205,12 @@ def _examined(paths: Sequence[str]) -> list[_Part]:
         try:
             parts.append(_part(path))
         except OSError as error:
+            if path.startswith("-"):
+                raise NoSuchOption(path.partition("=")[0]) from error
             bad.append(f"{path!r} cannot be read: {error.strerror}")
     if bad:
-        hint = " If it is meant as an option, --help lists those that there are." if _is_like_option(paths) else ""
-        raise Refused(f"{'; '.join(bad)}.{hint}")
+        raise Refused(f"{'; '.join(bad)}.")
     return parts
-
-
-def _is_like_option(paths: Sequence[str]) -> bool:
-    return any(path.startswith("-") and path != STDIN and not Path(path).exists() for path in paths)
 
 
 def _part(path: str) -> _Part:

@@ -33,13 +33,12 @@ from atrio.cli._tasks_input import TaskInput, TaskInputs, inputs_at
 from atrio.events import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 
 _DEFAULTS: Final = BatchOptions()
-_LIMITS: Final = BatchConfig()
 _GRACE_S: Final = 0.05
 """Seconds to wait for an outcome that may be there already."""
 _OF_BATCHES: Final = (BatchStart, BatchProgress, BatchEnd, TaskStart, TaskEnd)
 
 
-async def batch(  # noqa: PLR0913 - one for each option
+async def batch(
     pipeline: Annotated[
         str,
         Parameter(help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown."),
@@ -55,8 +54,10 @@ async def batch(  # noqa: PLR0913 - one for each option
             allow_leading_hyphen=True,
         ),
     ],
-    max_concurrent: Annotated[int, Parameter(help="How many tasks run at once at most.")] = _LIMITS.max_concurrent,
-    timeout: Annotated[str, Parameter(help="Seconds for the whole batch, or none.")] = "300",
+    max_concurrent: Annotated[str, Parameter(help="How many tasks run at once at most.")] = "5",
+    timeout: Annotated[  # noqa: ASYNC109 - an option of the command, and no limit to the function
+        str, Parameter(help="Seconds for the whole batch, or none.")
+    ] = "300",
     task_timeout: Annotated[str, Parameter(help="Seconds for each task, from its own start, or none.")] = "none",
     output: Annotated[
         Path | None,
@@ -82,7 +83,7 @@ async def batch(  # noqa: PLR0913 - one for each option
         logging_as(options, _chosen(options, with_bar=with_bar)),
         progress_bar(sources.total, wanted=with_bar) as bar,
     ):
-        status = await _Batch(made, sources, summary, lines, bar).run(BatchProcessor(config))
+        status = await _Batch(made, lines, summary, bar).run(BatchProcessor(config), sources)
     return _ended(status, summary, fail_on, options)
 
 
@@ -95,12 +96,13 @@ def _ended(status: RunStatus, summary: Summary, fail_on: FailOn | None, options:
     return exit_for(status, fail_on)
 
 
-def _config(max_concurrent: int, timeout: str, task_timeout: str) -> BatchConfig:
+def _config(max_concurrent: str, timeout: str, task_timeout: str) -> BatchConfig:
     limits = {"--timeout": timeout, "--task-timeout": task_timeout}
     whole, each = (_seconds(text, option) for option, text in limits.items())
-    if max_concurrent < 1:
-        raise Refused(f"--max-concurrent must be 1 at least, not {max_concurrent}.")
-    return BatchConfig(max_concurrent=max_concurrent, timeout=whole, task_timeout=each)
+    # Not left to the parser, which would round 2.5.
+    if not max_concurrent.isdecimal() or int(max_concurrent) < 1:
+        raise Refused(f"--max-concurrent must be a whole number, 1 at least: not {max_concurrent!r}.")
+    return BatchConfig(max_concurrent=int(max_concurrent), timeout=whole, task_timeout=each)
 
 
 def _seconds(text: str, option: str) -> float | None:
@@ -126,50 +128,48 @@ def _chosen(options: BatchOptions, *, with_bar: bool) -> Callable[[Event], bool]
     return shown
 
 
-class _Batch:
-    """One batch from its inputs to its result lines."""
+class _Runner:
+    """The agent of every task: reads an input, and runs the pipeline on it.
 
-    def __init__(
-        self,
-        pipeline: Pipeline[Any, Any],
-        inputs: TaskInputs,
-        summary: Summary,
-        lines: Lines,
-        bar: ProgressBar | None,
-    ) -> None:
+    Attributes:
+        started: how many tasks were begun.
+        names: what the inputs of those are called that were begun and not taken yet, by their index.
+        stopping: set, it begins no more: what was read waits for the end of the batch.
+    """
+
+    def __init__(self, pipeline: Pipeline[Any, Any]) -> None:
         self.agent_id = pipeline.pipeline_id
+        self.started = 0
+        self.names: dict[int, str] = {}
+        self.stopping = False
         self._pipeline = pipeline
-        self._inputs = inputs
-        self._summary = summary
-        self._lines = lines
-        self._bar = bar
-        self._pulled = itertools.count()
-        self._names: dict[int, str] = {}
-        self._started = 0
 
-    async def run(self, processor: BatchProcessor) -> RunStatus:
-        """Run all tasks, and return how the batch ended.
+    async def process(self, task: TaskInput) -> PipelineResult[Any]:
+        """Return what the pipeline made of the input.
 
         Raises:
-            KeyboardInterrupt: it was interrupted; the text says what was done by then.
+            InputError: it cannot be used.
+            PipelineError: the run failed.
         """
-        begun = trio.current_time()
-        scope = trio.CancelScope()
-        with interrupt_cancels(scope, insist=quit_at_once):
-            async with self._pipeline, processor.stream(self, name=self.agent_id) as outcomes:
-                with scope:
-                    await self._take_all(outcomes)
-                if scope.cancelled_caught:
-                    outcomes.drain()
-                    await self._take_what_is_there(outcomes)
-        self._summary.duration_s = trio.current_time() - begun
-        self._summary.started = self._started
-        if scope.cancelled_caught:
-            stopped = self._summary.stopped()
-            raise KeyboardInterrupt(f"batch {outcomes.batch_id} of {self.agent_id} was cancelled: {stopped}")
-        return outcomes.status
+        await self.wait_if_stopping()
+        self.started += 1
+        result = await self._pipeline.execute(await task.read())
+        result.unwrap()
+        return result
 
-    # An async iterator of pairs.
+    async def wait_if_stopping(self) -> None:
+        """Wait for the end of the batch, if it is to come."""
+        if self.stopping:
+            await trio.sleep_forever()
+
+
+class _Pairs:
+    """What the batch is made of: each input with the agent. It has a length if the inputs have one."""
+
+    def __init__(self, runner: _Runner, inputs: TaskInputs) -> None:
+        self._runner = runner
+        self._inputs = inputs
+        self._pulled = itertools.count()
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -177,51 +177,85 @@ class _Batch:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> tuple[Self, TaskInput]:
+    async def __anext__(self) -> tuple[_Runner, TaskInput]:
+        await self._runner.wait_if_stopping()
         task = await anext(self._inputs)
-        self._names[next(self._pulled)] = task.name
-        return self, task
+        self._runner.names[next(self._pulled)] = task.name
+        return self._runner, task
 
     async def aclose(self) -> None:
-        """Close what is being read."""
         await self._inputs.aclose()
 
-    # The agent of every pair.
 
-    async def process(self, task: TaskInput) -> PipelineResult[Any]:
-        """Read the input, and run the pipeline on it."""
-        self._started += 1
-        result = await self._pipeline.execute(await task.read())
-        result.unwrap()
-        return result
+class _Batch:
+    """One batch, whose results are written as they come.
 
-    # What is done with the outcomes.
+    Args:
+        pipeline: what runs.
+        lines: where the results go.
+        summary: counts them.
+        bar: shows how far it is, or None.
+    """
+
+    def __init__(self, pipeline: Pipeline[Any, Any], lines: Lines, summary: Summary, bar: ProgressBar | None) -> None:
+        self._pipeline = pipeline
+        self._runner = _Runner(pipeline)
+        self._lines = lines
+        self._summary = summary
+        self._bar = bar
+
+    async def run(self, processor: BatchProcessor, inputs: TaskInputs) -> RunStatus:
+        """Run all tasks, and return how the batch ended.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; the text says what was done by then.
+        """
+        begun = trio.current_time()
+        name = self._pipeline.pipeline_id
+        scope = trio.CancelScope()
+        with interrupt_cancels(scope, insist=quit_at_once):
+            async with self._pipeline, processor.stream(_Pairs(self._runner, inputs), name=name) as outcomes:
+                with scope:
+                    await self._take_all(outcomes)
+                if scope.cancelled_caught:
+                    await self._take_what_is_there(outcomes)
+        self._summary.duration_s = trio.current_time() - begun
+        self._summary.started = self._runner.started
+        if scope.cancelled_caught:
+            raise KeyboardInterrupt(f"batch {outcomes.batch_id} of {name} was cancelled: {self._summary.stopped()}")
+        return outcomes.status
 
     async def _take_all(self, outcomes: Outcomes[PipelineResult[Any]]) -> None:
+        outcome: TaskResult[PipelineResult[Any]] | None = None
         while True:
             with trio.move_on_after(inf if self._bar is None else PERIOD_S) as waiting:
                 outcome = await anext(outcomes, None)
-            if not waiting.cancelled_caught:
-                if outcome is None:
-                    return
-                await self._take(outcome)
-            elif self._bar is not None:
+            if self._bar is not None and waiting.cancelled_caught:
                 self._bar.draw()
+            elif outcome is None:
+                return
+            else:
+                await self._take(outcome)
 
     async def _take_what_is_there(self, outcomes: Outcomes[PipelineResult[Any]]) -> None:
-        """Take what finished before the interrupt, so that nothing which was done is lost."""
-        outcome = None
-        with trio.move_on_after(_GRACE_S):
-            outcome = await anext(outcomes, None)
-        if outcome is not None:
+        """Take what finished before the interrupt, so that nothing which was done is lost.
+
+        The stream is not drained: if what runs finished meanwhile, the batch would be a success.
+        """
+        self._runner.stopping = True
+        while True:
+            outcome = None
+            with trio.move_on_after(_GRACE_S):
+                outcome = await anext(outcomes, None)
+            if outcome is None:
+                return
             await self._take(outcome)
-            await self._take_what_is_there(outcomes)
 
     async def _take(self, outcome: TaskResult[PipelineResult[Any]]) -> None:
-        name = self._names.pop(outcome.index)
+        name = self._runner.names.pop(outcome.index)
         if outcome.status is TaskStatus.NOT_STARTED:
             return
-        # No half of a line, and no outcome that is counted and not written.
+        # No half of a line, and no outcome that is written and not counted.
         with trio.CancelScope(shield=True):
             await self._lines.write(line_of(outcome, name, ascii_only=self._lines.ascii_only))
         self._summary.add(outcome, name)

@@ -5,6 +5,7 @@ object at all: it compares one integer, `Listeners.level`, with the level of wha
 """
 
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
+from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
 from atrio.events._observing import EVENT_KINDS, Event, LevelledSink, Sink, emit, observe, observe_only
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
@@ -13,6 +14,9 @@ __all__ = [
     "BatchEnd",
     "BatchProgress",
     "BatchStart",
+    "BreakerClosed",
+    "BreakerHalfOpened",
+    "BreakerOpened",
     "Event",
     "LevelledSink",
     "PipelineEnd",

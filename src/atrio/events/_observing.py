@@ -14,6 +14,7 @@ import attrs
 
 from atrio.errors import SinkWarning
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
+from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
 from atrio.events._levels import DEBUG, SILENT
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
@@ -28,6 +29,9 @@ Event: TypeAlias = (
     | TaskEnd
     | BatchProgress
     | BatchEnd
+    | BreakerOpened
+    | BreakerHalfOpened
+    | BreakerClosed
 )
 """Whatever a sink may be given."""
 

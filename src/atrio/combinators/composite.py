@@ -1,0 +1,34 @@
+"""What agents that are made of others have in common: they are entered and left with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from atrio._lifetime import Lifetime
+
+
+class Composite:
+    """An agent made of others: as an async context manager it enters them, and leaves them in reverse.
+
+    Args:
+        parts: the agents that it is made of.
+    """
+
+    __slots__ = ("_lifetime", "_parts")
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts: Sequence[Any] = parts
+        self._lifetime = Lifetime()
+
+    async def __aenter__(self) -> Self:
+        """Enter every part that is an async context manager; agents shared with others once."""
+        await self._lifetime.enter(self._parts)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what was entered, in reverse; agents shared with others with the last of them."""
+        await self._lifetime.leave((kind, error, trace))  # noqa: ASYNC102 - each agent says itself what it shields
