@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
 import trio
@@ -53,7 +53,7 @@ class _Part:
 
 
 class TaskInputs:
-    """The inputs of a batch, in order; an async iterator that has a length where that is known.
+    """The inputs of a batch, in order; each pulled with ``anext()``; they have a length where that is known.
 
     Args:
         parts: where they come from.
@@ -87,9 +87,6 @@ class TaskInputs:
         self._first = await anext(self, None)
         if self._first is None:
             raise Refused("there is no task in the input: every line of it is blank.")
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> TaskInput:
         first, self._first = self._first, None

@@ -252,9 +252,9 @@ class _Batch:
             await self._take(outcome)
 
     async def _take(self, outcome: TaskResult[PipelineResult[Any]]) -> None:
-        name = self._runner.names.pop(outcome.index)
         if outcome.status is TaskStatus.NOT_STARTED:
             return
+        name = self._runner.names.pop(outcome.index)
         # No half of a line, and no outcome that is written and not counted.
         with trio.CancelScope(shield=True):
             await self._lines.write(line_of(outcome, name, ascii_only=self._lines.ascii_only))

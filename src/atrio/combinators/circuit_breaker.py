@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
+from weakref import WeakSet
 
 import attrs
 import trio
+from trio.lowlevel import ParkingLot
 
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
@@ -110,6 +112,7 @@ class CircuitBreaker:
     _failures: int = attrs.field(default=0, init=False)
     _refused: int = attrs.field(default=0, init=False)
     _opened: int = attrs.field(default=0, init=False)
+    _watchers: WeakSet[ParkingLot] = attrs.field(factory=WeakSet, init=False, repr=False)
 
     @property
     def state(self) -> BreakerState:
@@ -206,11 +209,21 @@ class CircuitBreaker:
         """Count a call of `generation` neither way: its place is free again."""
         if generation == self._generation and self._state is BreakerState.HALF_OPEN:
             self._probes -= 1
+            self._wake()
+
+    def wakes(self, parked: ParkingLot) -> None:
+        """Wake whoever is parked there whenever a call may be let through that was refused before."""
+        self._watchers.add(parked)
+
+    def _wake(self) -> None:
+        for parked in self._watchers:
+            parked.unpark_all()
 
     def _change(self, state: BreakerState) -> None:
         self._state = state
         self._generation += 1
         self._failures_in_a_row = self._probes = self._successful_probes = 0
+        self._wake()
 
     def _open_s(self) -> float:
         return trio.current_time() - self._opened_at

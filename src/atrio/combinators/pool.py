@@ -12,8 +12,9 @@ from trio.lowlevel import ParkingLot
 
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
-from atrio.combinators.circuit_breaker import CircuitBreaker
+from atrio.combinators.circuit_breaker import BreakerGuard, CircuitBreaker
 from atrio.combinators.composite import Composite
+from atrio.combinators.rate_limiter import LimiterGuard
 from atrio.errors import CircuitOpenError
 
 __all__ = ["AgentPool", "MemberStatistics", "PoolMember", "PoolStatistics"]
@@ -96,18 +97,22 @@ class PoolStatistics:
 class _Member:
     """A member at work."""
 
-    __slots__ = ("active", "agent", "breaker", "calls", "capacity", "failed_in_a_row", "failures", "resting")
+    __slots__ = ("active", "agent", "breakers", "calls", "capacity", "failed_in_a_row", "failures", "resting")
 
     def __init__(self, member: PoolMember[Any, Any]) -> None:
         self.agent: Any = member.agent
         self.capacity = member.capacity
-        self.breaker = next(_breakers_of(member.agent), None)
+        self.breakers = tuple(_breakers_of(member.agent))
         self.active = 0
         # When the places that failed calls still hold become free, in ascending order.
         self.resting: list[float] = []
         self.calls = 0
         self.failures = 0
         self.failed_in_a_row = 0
+
+    def refuses_for(self) -> float | None:
+        """Return the seconds for which a circuit breaker before the agent refuses calls; None if none does."""
+        return max((wait for each in self.breakers if (wait := each.retry_after()) is not None), default=None)
 
     def places_taken(self, now: float) -> int:
         if self.resting and self.resting[0] <= now:
@@ -129,11 +134,10 @@ class _Member:
 
 def _breakers_of(agent: Any) -> Iterator[CircuitBreaker]:
     # Guards stand one behind the other, and each knows the agent behind it.
-    while agent is not None:
-        breaker = getattr(agent, "breaker", None)
-        if isinstance(breaker, CircuitBreaker):
-            yield breaker
-        agent = getattr(agent, "agent", None)
+    while isinstance(agent, BreakerGuard | LimiterGuard):
+        if isinstance(agent, BreakerGuard):
+            yield agent.breaker
+        agent = agent.agent
 
 
 class AgentPool(Composite, Generic[In, Out]):
@@ -172,6 +176,8 @@ class AgentPool(Composite, Generic[In, Out]):
         self._choosing = False
         self._parked = ParkingLot()
         self._released = ParkingLot()
+        for breaker in {breaker for each in self._members for breaker in each.breakers}:
+            breaker.wakes(self._released)
 
     @property
     def agent_id(self) -> str:
@@ -202,10 +208,10 @@ class AgentPool(Composite, Generic[In, Out]):
         member.calls += 1
         try:
             output: Out = await member.agent.process(data)
-        except Exception as error:
+        except Exception:
             member.failures += 1
             member.failed_in_a_row += 1
-            self._rest(member, begun, error)
+            self._rest(member, begun)
             raise
         else:
             member.failed_in_a_row = 0
@@ -224,11 +230,11 @@ class AgentPool(Composite, Generic[In, Out]):
         """
         chosen, lowest, waits = None, (math.inf, 0), []
         for member in self._members:
-            wait = None if member.breaker is None else member.breaker.retry_after()
+            taken = member.places_taken(now)
+            wait = member.refuses_for() if member.breakers else None
             if wait is not None:
                 waits.append(wait)
                 continue
-            taken = member.places_taken(now)
             load = (taken / member.capacity, member.calls)
             if taken < member.capacity and load < lowest:
                 chosen, lowest = member, load
@@ -258,12 +264,12 @@ class AgentPool(Composite, Generic[In, Out]):
     def _next_change(self, now: float) -> float:
         """Return when a place becomes free by itself, or a breaker lets a call through."""
         times = [member.resting[0] for member in self._members if member.resting]
-        waits = [member.breaker.retry_after() for member in self._members if member.breaker is not None]
+        waits = [member.refuses_for() for member in self._members]
         return min([*times, *(now + wait for wait in waits if wait)], default=math.inf)
 
-    def _rest(self, member: _Member, begun: float, error: Exception) -> None:
+    def _rest(self, member: _Member, begun: float) -> None:
         """Let a failed call keep its place for as long as a success takes."""
         unknown = min(_FIRST_REST_S * 2 ** min(member.failed_in_a_row - 1, 10), _LONGEST_REST_S)
         until = begun + (self._success_s or unknown)
-        if until > trio.current_time() and not isinstance(error, CircuitOpenError):
+        if until > trio.current_time():
             member.resting = sorted([*member.resting, until])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._validation import derived_id
@@ -49,7 +49,7 @@ class Router(Composite, Generic[In, Out]):
             raise TypeError(f"choose must be a function of the data that returns a name, not {choose!r}")
         if inspect.iscoroutinefunction(choose):
             raise TypeError("choose is async, and is asked without waiting: write `def`, not `async def`")
-        self._choose: Callable[[Any], str] = choose
+        self._choose = cast("Callable[[Any], str]", choose)
         self.agents: dict[str, Any] = named_agents(agents, "a Router")
         self.default: Any = None if default is None else as_agent(default)
         parts = [*self.agents.values(), *([] if self.default is None else [self.default])]
