@@ -24,6 +24,7 @@ from contestants import NoOp, UnfairError, asyncio_run, opener
 from json_lines import task_end_lines
 from rows import Row, Samples
 from sampling import interleave, spread_of
+from startup import Cost
 from steps import steps
 from twin_events import batch_log
 from twin_logging import logging_to
@@ -65,18 +66,17 @@ class Contestant:
         result = self.run(main)
         return result if isinstance(result, list) else result.unwrap()
 
-    def seconds(
-        self, agent: Any, places: int, inputs: Sequence[Any], clock: Callable[[], float], repetitions: int = 1
-    ) -> float:
-        """Return what one batch takes on the clock, inside the event loop; its result is freed within."""
+    def cost(self, agent: Any, places: int, inputs: Sequence[Any], repetitions: int = 1) -> Cost:
+        """Return what one batch takes, inside the event loop; its result is freed within."""
 
-        async def main() -> float:
+        async def main() -> Cost:
             with self.build(agent, places) as execute:
                 await execute(inputs[:places])
-                began = clock()
+                cpu_began, wall_began = process_time(), perf_counter()
                 for _ in range(repetitions):
                     await execute(inputs)
-                return (clock() - began) / repetitions
+                cpu_s, wall_s = process_time() - cpu_began, perf_counter() - wall_began
+                return Cost(cpu_s / repetitions, wall_s / repetitions)
 
         gc.collect()
         if self.collecting:
@@ -86,6 +86,10 @@ class Contestant:
             return self.run(main)
         finally:
             gc.enable()
+
+    def cpu_s(self, agent: Any, places: int, inputs: Sequence[Any], repetitions: int) -> float:
+        """Return the CPU seconds that one batch takes."""
+        return self.cost(agent, places, inputs, repetitions).cpu_s
 
 
 # --- The contestants ---
@@ -180,9 +184,11 @@ def contestants(folder: Path) -> dict[str, Contestant]:
             "atrio's `map`, a sink that does nothing with any event", trio.run, _atrio_heard, small_only=True
         ),
         "atrio pairs": Contestant(
-            "atrio's `process_batch`, the pairs made beforehand, quiet", trio.run, _atrio_pairs, small_only=True
+            "atrio's `process_batch`, its list of pairs made within, quiet", trio.run, _atrio_pairs, small_only=True
         ),
-        "atrio stream": Contestant("atrio's `stream`, quiet", trio.run, _atrio_stream, small_only=True),
+        "atrio stream": Contestant(
+            "atrio's `stream`, its list of pairs made within, quiet", trio.run, _atrio_stream, small_only=True
+        ),
         "atrio limited": Contestant("atrio's `map`, a time limit a task, quiet", trio.run, limited, small_only=True),
         "twin limited": Contestant(
             "twin, `asyncio.wait_for` around each task, quiet", asyncio_run, twin_limited, small_only=True
@@ -288,7 +294,7 @@ def samples(rounds: int, rng: Random) -> tuple[dict[str, str], Samples]:
             for name, each in entered.items():
                 if size == SIZES[0] or not each.small_only:
                     labels[f"{name} {size}"] = f"{size:,} items: {each.label}"
-                    measures[f"{name} {size}"] = partial(each.seconds, agent, PLACES, inputs[size], process_time, often)
+                    measures[f"{name} {size}"] = partial(each.cpu_s, agent, PLACES, inputs[size], often)
         taken = interleave({**measures, **{name: step.seconds for name, step in steps().items()}}, rounds, rng)
         return {**labels, **{name: step.label for name, step in steps().items()}}, taken
 
@@ -311,6 +317,7 @@ def costs(labels: Mapping[str, str], taken: Samples) -> str:
 SLEEPING_ROWS = (
     Row("atrio's throughput / the hand-written loop's", "hand", "atrio", at_least=0.93),
     Row("the twin's throughput / the hand-written loop's", "hand", "twin"),
+    Row("CPU time: atrio / the hand-written loop", "atrio, CPU", "hand, CPU"),
     Row("control: the hand-written loop's / its own", "hand again", "hand", control=True),
 )
 
@@ -330,24 +337,29 @@ def delays(items: int) -> list[float]:
 
 
 def sleeping_samples(rounds: int, rng: Random) -> tuple[dict[str, str], Samples]:
-    """Return what each contestant is, and its wall seconds per batch, round by round."""
+    """Return what each contestant is, and its seconds per batch, round by round: wall, and CPU beside it."""
     inputs, measures, labels = delays(SLEEPING_ITEMS), {}, {}
     with TemporaryDirectory() as folder:
         entered = contestants(Path(folder))
         for name in ("hand", "hand again", "atrio", "twin"):
             agent = _Sleeping(asyncio.sleep if name == "twin" else trio.sleep)
             labels[name] = entered[name].label
-            measures[name] = partial(entered[name].seconds, agent, SLEEPING_PLACES, inputs, perf_counter)
-        return labels, interleave(measures, rounds, rng)
+            measures[name] = partial(entered[name].cost, agent, SLEEPING_PLACES, inputs)
+        taken = interleave(measures, rounds, rng)
+    wall = {name: [cost.wall_s for cost in each] for name, each in taken.items()}
+    return labels, wall | {f"{name}, CPU": [cost.cpu_s for cost in each] for name, each in taken.items()}
 
 
 def sleeping_costs(labels: Mapping[str, str], taken: Samples) -> str:
     """Return what was got through, as a Markdown table."""
     ideal_s = sum(delays(SLEEPING_ITEMS)) / SLEEPING_PLACES
-    lines = ["| contestant | items a second | share of what sleep alone allows | spread |", "|---|---|---|---|"]
+    lines = [
+        "| contestant | items a second | share of what sleep alone allows | spread | CPU us an item |",
+        "|---|---|---|---|---|",
+    ]
     for name, label in labels.items():
         took_s = statistics.median(taken[name])
-        lines.append(
-            f"| {label} | {SLEEPING_ITEMS / took_s:,.0f} | {ideal_s / took_s:.1%} | {spread_of(taken[name]):.0%} |"
-        )
+        cpu_us = statistics.median(taken[f"{name}, CPU"]) * 1e6 / SLEEPING_ITEMS
+        share, spread = ideal_s / took_s, spread_of(taken[name])
+        lines.append(f"| {label} | {SLEEPING_ITEMS / took_s:,.0f} | {share:.1%} | {spread:.0%} | {cpu_us:.1f} |")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from os import cpu_count
 from pathlib import Path
@@ -34,9 +35,15 @@ def figures_of(name: str, run: Mapping[str, Any]) -> list[tuple[Row, Estimate | 
     return [(row, row.measured(run["samples"], rng)) for row in SUITES[name].rows(run["rigorous"])]
 
 
-def noise_of(run: Mapping[str, Any]) -> float:
-    """Return how noisy the machine was: the mean over all contestants of their samples' spread."""
-    return statistics.fmean(spread_of(samples) for samples in run["samples"].values())
+def noise_of(name: str, run: Mapping[str, Any]) -> float:
+    """Return how noisy the machine was: the mean spread of the samples, or a control's distance from 1 if larger."""
+    samples = run["samples"]
+    controls = [
+        statistics.median(above / below for above, below in zip(samples[row.above], samples[row.below], strict=True))
+        for row in SUITES[name].rows(run["rigorous"])
+        if row.control
+    ]
+    return max(statistics.fmean(map(spread_of, samples.values())), *(abs(1 - control) for control in controls), 0.0)
 
 
 def warnings_of(run: Mapping[str, Any], figures: Sequence[tuple[Row, Estimate | None]]) -> list[str]:
@@ -51,7 +58,7 @@ def quietest(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name in SUITES:
         candidates = [run["suites"][name] for run in runs if name in run["suites"]]
         if candidates:
-            found[name] = min(candidates, key=noise_of)
+            found[name] = min(candidates, key=partial(noise_of, name))
     return {"suites": found}
 
 
@@ -65,7 +72,7 @@ def suite_markdown(name: str, run: Mapping[str, Any], heading: str = "##") -> st
             "",
             f"- command: `{run['command']}`",
             f"- {run['rounds']} rounds, begun {run['began']}",
-            f"- load {before:.2f} before and {after:.2f} after, noise {noise_of(run):.1%}",
+            f"- load {before:.2f} before and {after:.2f} after, noise {noise_of(name, run):.1%}",
             *(f"- {what}: {value}" for what, value in run["conditions"].items()),
             *(f"- **noisy machine**: {warning}" for warning in warnings_of(run, figures)),
             "",

@@ -53,11 +53,15 @@ def spread_of(samples: Sequence[float]) -> float:
 
 def noise_in(samples: Mapping[str, Sequence[float]], controls: Sequence[Estimate]) -> list[str]:
     """Return a warning for each sign that the machine was noisy."""
-    warnings = [
-        f"{name}: half of its samples spread over {spread:.0%} of their median"
-        for name, spread in ((name, spread_of(each)) for name, each in samples.items())
-        if spread > NOISY_SPREAD
-    ]
+    spreads = {name: spread_of(each) for name, each in samples.items()}
+    noisy = [name for name, spread in spreads.items() if spread > NOISY_SPREAD]
+    warnings = []
+    if noisy:
+        worst = max(noisy, key=spreads.__getitem__)
+        warnings.append(
+            f"half of the samples spread over more than {NOISY_SPREAD:.0%} of their median for {len(noisy)} of "
+            f"{len(samples)} contestants, most for {worst}: {spreads[worst]:.0%}"
+        )
     return warnings + [
         f"a control, a loop against itself, came out at {control.median:.2f}"
         for control in controls

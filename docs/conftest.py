@@ -6,6 +6,7 @@
 - Of a ``console`` block each line after ``$`` is run by a shell, in a directory of the page's own, and what follows it
   is what it must print. A command that fails must be followed by ``$ echo $?``.
 - Of an ``sh`` block, the lines that call ``atrio`` are run, and must succeed.
+- A page that imports ``flaky_server`` is skipped where what that takes is not installed.
 
 In what is expected, ``...`` stands for any text. Whatever is in another language is shown, not run.
 """
@@ -35,6 +36,8 @@ SECONDS_PER_COMMAND = 60
 
 HAS_COMMAND = importlib.util.find_spec("cyclopts") is not None
 NAMED_FILE = re.compile(r"# (?P<name>[\w.-]+\.(?:py|toml|ini|md|txt))\n")
+LACKING = [name for name in ("httpx2", "hypercorn") if importlib.util.find_spec(name) is None]
+NEEDS_SERVER = re.compile(r"^from flaky_server import", flags=re.MULTILINE)
 CALL_OF_ATRIO = re.compile(r"\.venv/bin/(atrio .*)")
 
 
@@ -180,6 +183,8 @@ class ReadmeExamples:
 
 def pytest_configure(config):
     config.pluginmanager.register(ReadmeExamples(), "readme-examples")
+    # The examples' servers are on this computer, where no proxy of the environment should look for them.
+    os.environ["no_proxy"] = "127.0.0.1"
 
 
 @pytest.hookimpl(trylast=True)
@@ -191,4 +196,7 @@ def pytest_collection_modifyitems(items):
     for page, examples in pages.items():
         if isinstance(page, Path):
             examples.sort(key=lambda item: item.example.line)
+            if LACKING and NEEDS_SERVER.search(page.read_text(encoding="utf-8")):
+                for item in examples:
+                    item.add_marker(pytest.mark.skip(reason=f"{' and '.join(LACKING)} not installed"))
     items[:] = [item for examples in pages.values() for item in examples]

@@ -196,7 +196,12 @@ async def test_a_sink_whose_exception_cannot_be_described_is_warned_of_too():
     def sink(event):
         raise Unspeakable
 
-    with pytest.warns(SinkWarning, match="sink raised Unspeakable; it is left out"), observe(sink):
+    with (
+        pytest.warns(
+            SinkWarning, match=r"sink raised Unspeakable: <Unspeakable, whose str\(\) raises>; it is left out"
+        ),
+        observe(sink),
+    ):
         result = await pipeline_of(echo).execute("x")
     assert result.status is RunStatus.SUCCESS
 

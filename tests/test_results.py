@@ -111,7 +111,7 @@ async def test_status_output_and_last_output(stages, status, output, last_output
             ),
         ),
         (AttemptFailure, "attempt error_type message duration_s backoff_s"),
-        (ErrorInfo, "error_type message exception"),
+        (ErrorInfo, "error_type message exception timed_out"),
         (ErrorEntry, "message error_type stage_id timestamp"),
         (
             PipelineResult,

@@ -165,7 +165,11 @@ def signature(_app, what, _name, obj, _options, given, _returned):
         return None
     if "Args:" not in (obj.__doc__ or ""):
         return "", None
-    arguments = (field.name + default_of(field) for field in attrs.fields(obj) if field.init)
+    fields = [field for field in attrs.fields(obj) if field.init]
+    arguments = [field.name + default_of(field) for field in fields]
+    positional = sum(not field.kw_only for field in fields)
+    if positional < len(fields):
+        arguments.insert(positional, "*")
     return f"({', '.join(arguments)})", None
 
 

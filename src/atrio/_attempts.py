@@ -6,14 +6,15 @@ What follows a failed attempt is decided by pure functions; only :func:`attempt_
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import trio
 
 from atrio import _validation as valid
-from atrio._results import AttemptFailure, ErrorInfo, message_of, without_callers
+from atrio._results import AttemptFailure, ErrorInfo, annotate, without_callers
+from atrio._text import message_of
 from atrio.errors import CircuitOpenError, NestedBatchError, PipelineError, StageTimeoutError
 
 if TYPE_CHECKING:
@@ -77,19 +78,27 @@ class Backoff:
         return wait + random.uniform(0.0, self.jitter * wait) if self.jitter else wait
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the agents' own exceptions behind `error`.
+def causes(error: BaseException) -> list[BaseException]:
+    """Return the agents' own exceptions behind `error`, each once, in order.
 
     A group gives its leaves, and the failure of a nested pipeline what failed in it.
     """
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from causes(each)
-    elif isinstance(error, PipelineError) and error.result is not None and error.__cause__ is not None:
-        # Only unwrap() gives a PipelineError its result, and then the agent's own exception is the cause.
-        yield from causes(error.__cause__)
-    else:
-        yield error
+    found: list[BaseException] = []
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, BaseExceptionGroup):
+            left.extend(reversed(each.exceptions))
+        elif isinstance(each, PipelineError) and each.result is not None and each.__cause__ is not None:
+            # Only unwrap() gives a PipelineError its result, and then the agent's own exception is the cause.
+            left.append(each.__cause__)
+        else:
+            found.append(each)
+    return found
 
 
 def _matches(kinds: RetryOn, error: Exception) -> bool:
@@ -107,6 +116,8 @@ def covers(kinds: RetryOn, error: Exception) -> bool:
 def _may_retry(retry_on: RetryOn, error: BaseException) -> bool:
     if isinstance(error, CircuitOpenError | NestedBatchError) or not isinstance(error, Exception):
         return False
+    if isinstance(error, PipelineError) and error.result is None and not isinstance(error, StageTimeoutError):
+        return False  # a nested pipeline without stages: the call itself was wrong
     return _matches(retry_on, error)
 
 
@@ -123,9 +134,9 @@ def retry_after(error: Exception) -> float:
 def _asked_for(error: BaseException) -> float:
     try:
         asked = getattr(error, "retry_after", None)
-    except Exception:  # noqa: BLE001 - a property of the agent's exception may raise; then it asks for nothing
+        return float(asked) if valid.is_number(asked) and math.isfinite(asked) and asked >= 0 else 0.0
+    except Exception:  # noqa: BLE001 - the agent's exception may do anything there; then it asks for nothing
         return 0.0
-    return float(asked) if valid.is_number(asked) and math.isfinite(asked) and asked >= 0 else 0.0
 
 
 @attrs.frozen
@@ -179,15 +190,17 @@ class Attempts:
         failures: the failed ones.
         error: what ended the stage, or None.
         timed_out: whether `error` is the stage's own timeout.
+        remark: what else went wrong, in a sentence, or None.
     """
 
-    __slots__ = ("error", "failures", "made", "timed_out")
+    __slots__ = ("error", "failures", "made", "remark", "timed_out")
 
     def __init__(self, made: int = 0, error: Exception | None = None) -> None:
         self.made = made
         self.failures: list[AttemptFailure] = []
         self.error = error
         self.timed_out = False
+        self.remark: str | None = None
 
     def fail(self, error: Exception | None, timeout: StageTimeoutError | None, duration_s: float) -> None:
         """Keep how the attempt that was made last failed.
@@ -220,19 +233,13 @@ class Attempts:
                 deadline=trio.current_effective_deadline(),
             )
         except Exception as raised:  # noqa: BLE001 - the user's retry_on failed, and with it the stage
-            self.error, self.timed_out = _unanswered(self.error, raised), False
+            # The agent's error stays the stage's; that it could not be judged is said beside it.
+            self.remark = f"retry_on raised {type(raised).__name__}: {message_of(raised)}"
+            annotate(self.error, self.remark)
             return None
         if wait is not None:
             self.failures[-1] = attrs.evolve(self.failures[-1], backoff_s=wait)
         return wait
-
-
-def _unanswered(asked_about: Exception, raised: Exception) -> RuntimeError:
-    about = f"{type(asked_about).__name__}: {message_of(asked_about)}"
-    failure = RuntimeError(f"retry_on raised {type(raised).__name__}: {message_of(raised)}; it was asked about {about}")
-    failure.__cause__ = raised
-    failure.__context__ = asked_about
-    return failure
 
 
 async def attempt_again(
@@ -260,7 +267,8 @@ async def attempt_again(
     """
     output = None
     while (wait := attempts.next_wait(policy)) is not None:
-        on_retry(wait)
+        if trio.current_effective_deadline() > -math.inf:
+            on_retry(wait)
         await trio.sleep(wait)
         begun = trio.current_time()
         attempts.error = error = None

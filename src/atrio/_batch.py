@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 import attrs
 import trio
+from trio.lowlevel import RunVar
 
 from atrio import _validation as valid
 from atrio._agent import Agent
@@ -73,8 +74,8 @@ class BatchProcessor:
         if not isinstance(engine, LocalEngine):
             raise TypeError(f"engine must be a LocalEngine, not {engine!r}: this version runs batches nowhere else")
         self.config = config
-        self._limiter = trio.CapacityLimiter(config.max_concurrent)
-        self._permits = Permits(self._limiter)
+        # Permits belong to one Trio loop, and a processor may be used in several.
+        self._permits_of: RunVar[Permits] = RunVar("atrio_permits")
 
     @overload
     async def process_batch(
@@ -289,6 +290,18 @@ class BatchProcessor:
             key,
             resume,
         )
+
+    @property
+    def _permits(self) -> Permits:
+        try:
+            return self._permits_of.get()
+        except LookupError:
+            self._permits_of.set(Permits(trio.CapacityLimiter(self.config.max_concurrent)))
+            return self._permits_of.get()
+
+    @property
+    def _limiter(self) -> trio.CapacityLimiter:
+        return self._permits.limiter
 
     def _refuse_nested(self, name: str) -> None:
         task = running_task.get()

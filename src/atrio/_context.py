@@ -7,8 +7,9 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from atrio._results import ErrorEntry, RunStatus, StageRecord, message_of
+from atrio._results import ErrorEntry, RunStatus, StageRecord
 from atrio._stamps import new_run_id, utc_now
+from atrio._text import message_of
 from atrio._validation import check_id, copied_mapping
 
 __all__ = ["PipelineContext", "current_context"]

@@ -96,7 +96,8 @@ class Lifetime:
     __slots__ = ("_stacks",)
 
     def __init__(self) -> None:
-        self._stacks: deque[AsyncExitStack] = deque()
+        # Of each Trio loop its own: what one entered, another must not leave.
+        self._stacks: RunVar[deque[AsyncExitStack]] = RunVar("atrio_stacks")
 
     async def enter(self, agents: Iterable[Any]) -> None:
         """Enter those of `agents` that are async context managers, in order; if one fails, leave the ones before."""
@@ -109,10 +110,17 @@ class Lifetime:
                 if managed is not None:
                     await enter(managed)
                     stack.push_async_exit(partial(_leave_with, managed))
-            self._stacks.append(stack.pop_all())
+            self._of_this_loop().append(stack.pop_all())
+
+    def _of_this_loop(self) -> deque[AsyncExitStack]:
+        try:
+            return self._stacks.get()
+        except LookupError:
+            self._stacks.set(deque())
+            return self._stacks.get()
 
     async def leave(self, exc_info: ExcInfo) -> None:
         """Leave, in reverse, what the earliest :meth:`enter` entered that was not left yet."""
         # The earliest has the fewest agents, as stages are only ever added: so none is left while a block that knows it
         # goes on, in whatever order the blocks end.
-        await self._stacks.popleft().__aexit__(*exc_info)
+        await self._of_this_loop().popleft().__aexit__(*exc_info)

@@ -23,16 +23,21 @@ async def unseen_nursery(scope: trio.CancelScope | None = None) -> AsyncGenerato
         alone = _alone(group)
         if alone is None:
             raise
-        # What it was raised in is the nursery's group, which is what must not show.
-        raise alone from alone.__cause__
+        # Raised here it would get the nursery's group as its context, in place of its own: that must not show.
+        context = alone.__context__
+        try:
+            raise alone
+        finally:
+            alone.__context__ = context
+            del alone, group
 
 
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    cancelled, errors = group.split(trio.Cancelled)
-    if errors is None:
-        return next(each for each in _leaves(group))
-    if cancelled is None and len(errors.exceptions) == 1:
-        return errors.exceptions[0]
+    leaves = _leaves(group)
+    if all(isinstance(each, trio.Cancelled) for each in leaves):
+        return leaves[0]
+    if len(group.exceptions) == 1:
+        return group.exceptions[0]
     return None
 
 

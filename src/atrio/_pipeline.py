@@ -106,6 +106,8 @@ class Pipeline(Generic[In_contra, Out_co]):
                 f"pipeline {self.pipeline_id!r} takes a Stage, not {type(stage).__name__}: write "
                 f"add_stage(Stage('an-id', agent))"
             )
+        if stage.agent is self:
+            raise ValueError(f"pipeline {self.pipeline_id!r} cannot be a stage of itself: it would never end")
         if any(each.stage_id == stage.stage_id for each in self._stages):
             raise ValueError(f"pipeline {self.pipeline_id!r} has a stage {stage.stage_id!r} already: ids are unique")
         # A new tuple, so that a run that has started keeps the old one.

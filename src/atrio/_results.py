@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
 
+from atrio._text import message_of
 from atrio.errors import PipelineError, StageTimeoutError
 
 __all__ = [
@@ -54,18 +55,6 @@ TIMEOUT_ERROR_TYPE = "timeout"
 """The `error_type` of an attempt whose own deadline stopped it."""
 
 
-def message_of(error: BaseException) -> str:
-    """Return what `error` says, even if its ``str`` raises."""
-    try:
-        message = str(error)
-        if isinstance(error, BaseExceptionGroup):
-            # Else it says how many there are, and not what they are: "Exceptions from Trio nursery (1 sub-exception)".
-            message += ": " + "; ".join(f"{type(each).__name__}: {message_of(each)}" for each in error.exceptions[:5])
-    except Exception:  # noqa: BLE001 - describing an error must never be one
-        return f"<{type(error).__name__}, whose str() raises>"
-    return message
-
-
 _CALLERS: Final = frozenset({"atrio._run", "atrio._attempts", "atrio._batch_run"})
 
 
@@ -77,15 +66,29 @@ def without_callers(error: Exception) -> Exception:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__") in _CALLERS:
         trace = trace.tb_next
-    return error if trace is None else error.with_traceback(trace)
+    # By the class: an exception may do anything when its attributes are looked up.
+    if trace is not None:
+        BaseException.with_traceback(error, trace)
+    return error
+
+
+_MOST_NOTES: Final = 10
+"""Notes on one exception: an agent may raise the same one for ever."""
 
 
 def annotate(error: BaseException, note: str) -> None:
     """Add `note` to `error`, once, if it takes notes."""
     # Frozen exceptions refuse; a note is not worth a failure of its own.
     with contextlib.suppress(Exception):
-        if note not in getattr(error, "__notes__", ()):
+        notes = getattr(error, "__notes__", ())
+        if note not in notes and len(notes) < _MOST_NOTES:
             error.add_note(note)
+
+
+def type_name_of(error: BaseException) -> str:
+    """Return the name of the class of `error`, with its module where it would pass for a stage's own timeout."""
+    name = str(type.__getattribute__(type(error), "__name__"))
+    return f"{type(error).__module__}.{name}" if name == TIMEOUT_ERROR_TYPE else name
 
 
 @attrs.frozen
@@ -95,18 +98,20 @@ class ErrorInfo:
     Attributes:
         error_type: the exception's class name, or ``timeout`` if the attempt's own deadline stopped it.
         message: what the exception says.
-        exception: the exception itself, traceback and all.
+        exception: the exception itself, its traceback from the agent on.
+        timed_out: whether the attempt's, or the task's, own deadline made it.
     """
 
     error_type: str
     message: str
     exception: BaseException = attrs.field(eq=False)
+    timed_out: bool = False
 
     @classmethod
     def of(cls, error: BaseException, *, timed_out: bool = False) -> ErrorInfo:
         """Describe `error`; `timed_out` says that the attempt's own deadline made it."""
-        error_type = TIMEOUT_ERROR_TYPE if timed_out else type(error).__name__
-        return cls(error_type, message_of(error), error)
+        error_type = TIMEOUT_ERROR_TYPE if timed_out else type_name_of(error)
+        return cls(error_type, message_of(error), error, timed_out)
 
     @property
     def stack(self) -> str:
@@ -148,7 +153,7 @@ class AttemptFailure:
         error_type: the exception's class name, or ``timeout``.
         message: what the exception says.
         duration_s: seconds that the attempt took.
-        backoff_s: seconds waited after it; 0 if no attempt followed.
+        backoff_s: seconds to wait after it; 0 if no attempt was to follow.
     """
 
     attempt: int
@@ -347,8 +352,7 @@ class PipelineResult(Generic[Out_co]):
         last = self.stages[-1] if self.stages else None
         error = last.error if last else None
         stage_id = last.stage_id if last else None
-        timed_out = error is not None and error.error_type == TIMEOUT_ERROR_TYPE
-        kind = StageTimeoutError if timed_out else PipelineError
+        kind = StageTimeoutError if error is not None and error.timed_out else PipelineError
         raise kind(
             _failure_sentence(self.pipeline_id, stage_id, error),
             pipeline_id=self.pipeline_id,

@@ -121,7 +121,9 @@ class Run:
                     await self._run_stretch(scope)
             except Exception as raised:  # noqa: BLE001 - an agent's failure, of whatever class, is the stage's
                 error = without_callers(raised)
-            if error is not None or scope.cancelled_caught:
+            if error is not None and self._context._stage_id is None:
+                self._blame_last_stage(error)
+            elif error is not None or scope.cancelled_caught:
                 await self._after_failure(error, timed_out=scope.cancelled_caught)
             if self._index == len(self._stages) or self._status is RunStatus.FAILED:
                 return
@@ -213,7 +215,17 @@ class Run:
             self._close_stage(StageStatus.SUCCESS, output=output, size=size)
             self._given, self._input_size = output, size
         else:
+            if attempts.remark is not None:
+                self._context._log_error("RuntimeError", attempts.remark, stage.stage_id)
             self._fail(stage, ErrorInfo.of(attempts.error, timed_out=attempts.timed_out))
+
+    def _blame_last_stage(self, error: Exception) -> None:
+        """Fail with what came after a stage was kept: an agent left a cancel scope or a nursery of its own open."""
+        record, info = self._context._history[-1], ErrorInfo.of(error)
+        annotate(error, f"stage {record.stage_id!r}, or one before it, left a cancel scope or a nursery open")
+        record.status, record.output, record.error = StageStatus.ERROR, None, info
+        self._context._log_error(info.error_type, info.message, record.stage_id)
+        self._status = RunStatus.FAILED
 
     def _fail(self, stage: Stage[Any, Any], error: ErrorInfo) -> None:
         annotate(error.exception, f"raised in stage {stage.stage_id!r} of pipeline {self._context.pipeline_id!r}")

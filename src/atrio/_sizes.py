@@ -22,10 +22,11 @@ def size_of(data: Any) -> int | None:
     or, as that of a database query, do the work that it is the size of.
     """
     kind = type(data)
-    if kind in _SIZED_EXACTLY:
-        return len(data)
-    if issubclass(kind, _SIZED) and kind.__len__ in _BUILT_IN_LENGTHS:
-        return len(data)
+    try:
+        if kind in _SIZED_EXACTLY or (issubclass(kind, _SIZED) and kind.__len__ in _BUILT_IN_LENGTHS):
+            return len(data)
+    except Exception:  # noqa: BLE001 - a released memoryview, a class that cannot be hashed: they have no size
+        return None
     return None
 
 

@@ -43,3 +43,20 @@ def cut(text: str, size: int) -> str:
     head = bisect_right(lengths, half, key=lambda length: encoded_size(text[:length])) - 1
     tail = bisect_right(lengths, half, key=lambda length: encoded_size(text[len(text) - length :])) - 1
     return f"{text[:head]}{_ELLIPSIS}{text[len(text) - tail :]}"
+
+
+_LONGEST_MESSAGE: Final = 10_000
+"""Characters of what a group says of what is in it."""
+
+
+def message_of(error: BaseException) -> str:
+    """Return what `error` says, even if its ``str`` raises; a group also says what is in it."""
+    try:
+        message = str(error)
+        if isinstance(error, BaseExceptionGroup):
+            # Else it says how many there are, and not what they are: "Exceptions from Trio nursery (1 sub-exception)".
+            inside = "; ".join(f"{type(each).__name__}: {message_of(each)}" for each in error.exceptions[:5])
+            message = f"{message}: {inside}"[:_LONGEST_MESSAGE]
+    except Exception:  # noqa: BLE001 - describing an error must never be one
+        return f"<{type(error).__name__}, whose str() raises>"
+    return message

@@ -21,31 +21,43 @@ for two turns. Real time and not Trio's: what starves others is the processor, a
 class Turn:
     """The turn of one Trio loop. In each tick at most one is begun, by the worker that stands by for it.
 
-    The others are parked, in order, so that they cost nothing while they wait. Whoever may go on wakes two of them: if
-    the turn is soon over they park again, and if it is not, because agents block, all are awake after a few ticks.
+    The others are parked, in order, so that they cost nothing while they wait. Whoever comes from a turn wakes the next
+    in line and parks behind the others, so that turns go round. Whoever may go on wakes two: if the turn is soon over
+    they wait again, and if it is not, because agents block, all are awake after a few ticks.
 
     Attributes:
-        ends: the processor time, as of ``time.perf_counter``, at which whoever runs agents must rest.
+        ends: the time, as of ``time.perf_counter``, at which whoever runs agents must rest.
     """
 
-    __slots__ = ("_parked", "_standing_by", "ends")
+    __slots__ = ("_parked", "_standing_by", "_woken", "ends")
 
     def __init__(self) -> None:
         self._parked = trio.lowlevel.ParkingLot()
         self._standing_by = False
+        # How many were woken and did not run yet.
+        self._woken = 0
         self.ends = 0.0
 
     async def rest(self) -> None:
         """Yield to Trio, until it is this worker's turn or there is time left in another's."""
-        while True:
+        if not self._standing_by and not self._woken:
+            self._wake(1)
+        if self._standing_by or self._woken:
+            await self._park()
+        while perf_counter() >= self.ends:
             if self._standing_by:
-                await self._parked.park()
+                await self._park()
             else:
                 await self._stand_by()
                 self.ends = perf_counter() + SECONDS
-            if perf_counter() < self.ends:
-                self._parked.unpark(count=2)
-                return
+        self._wake(2)
+
+    def _wake(self, count: int) -> None:
+        self._woken += len(self._parked.unpark(count=count))
+
+    async def _park(self) -> None:
+        await self._parked.park()
+        self._woken -= 1
 
     async def _stand_by(self) -> None:
         """Wait for the next tick, alone: so there is one new turn a tick."""
@@ -54,7 +66,7 @@ class Turn:
             await trio.lowlevel.checkpoint()
         except BaseException:
             # Somebody else must stand by, or those who are parked would sleep for ever.
-            self._parked.unpark()
+            self._wake(1)
             raise
         finally:
             self._standing_by = False

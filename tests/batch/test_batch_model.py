@@ -87,6 +87,7 @@ class Ran:
             await getattr(self, how)(source)
         self.cancelled = scope.cancelled_caught
         self.took = trio.current_time() - self.began
+        assert_permits_are_back(self.processor)
         return self
 
     def compare(self, expected):
@@ -94,7 +95,6 @@ class Ran:
         assert self.agent.living == 0
         assert self.agent.most_living <= case.places
         assert self.agent.seen <= {"the caller's"}
-        assert_permits_are_back(self.processor)
         assert_events_add_up(self.events)
         ends = {event.task_index: event for event in self.events if event.event_name == "task.end"}
         assert {index: (event.status, event.queued_s, event.duration_s) for index, event in ends.items()} == {

@@ -22,7 +22,11 @@ def run_of(*samples, began="now"):
         "load": [1.0, 2.0],
         "conditions": {"machine": "a fast one"},
         "labels": {"hand": "the loop", "hand again": "the loop again", "atrio": "ours", "twin": "theirs"},
-        "samples": {name: list(samples) for name in ("hand", "hand again", "atrio", "twin")},
+        "samples": {
+            f"{name}{clock}": list(samples)
+            for name in ("hand", "hand again", "atrio", "twin")
+            for clock in ("", ", CPU")
+        },
     }
 
 
@@ -64,7 +68,7 @@ def test_noise_is_published():
     run = run_of(1.0, 2.0, 1.0, 2.0)
     run["samples"]["hand again"] = [2.0] * 4
     shown = report.suite_markdown("sleep", run)
-    assert "- **noisy machine**: half of the samples spread over more than 10% of their median for 3 of 4" in shown
+    assert "- **noisy machine**: half of the samples spread over more than 10% of their median for 7 of 8" in shown
     assert "- **noisy machine**: a control, a loop against itself" in shown
 
 
@@ -72,6 +76,13 @@ def test_of_several_runs_the_quietest_counts():
     wild, calm = run_of(1.0, 1.0, 5.0, 5.0, began="first"), run_of(3.0, 3.0, 3.0, 3.0, began="second")
     chosen = report.quietest([{"suites": {"sleep": wild}}, {"suites": {"sleep": calm}}])
     assert chosen == {"suites": {"sleep": calm}}
+
+
+def test_a_control_that_is_off_is_noise_too():
+    wild, crooked = run_of(1.0, 1.0, 1.2, 1.2), run_of(1.0, 1.0, 1.0, 1.0)
+    crooked["samples"]["hand again"] = [1.5] * 4
+    assert report.noise_of("sleep", crooked) == pytest.approx(0.5)
+    assert report.quietest([{"suites": {"sleep": crooked}}, {"suites": {"sleep": wild}}])["suites"]["sleep"] is wild
 
 
 def test_a_page_keeps_what_is_written_around_the_tables(tmp_path):

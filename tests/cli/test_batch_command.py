@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import trio
 
 from atrio import ErrorPolicy
+from atrio.cli._interrupts import quit_at_once
 
 ONCE = {"error_policy": ErrorPolicy.STOP}
 NOT_JSON = "'a.jsonl' is not JSON: Expecting property name enclosed in double quotes, line 3, column 2."
@@ -121,6 +123,20 @@ class TestResultLines:
     def test_that_cannot_be_written_are_refused(self, batch, path, why):
         ended = batch("--output", path)
         assert (ended.code, ended.err) == (2, f"atrio: the output file {path!r} cannot be opened: {why}.\n")
+
+    def test_to_a_full_disk_end_with_a_whole_line(self, batch, tmp_path):
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        lines = f'"{"é" * 350}"\n' * 20
+        (tmp_path / "a.jsonl").write_text(lines)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, limits[1]))
+        try:
+            ended = batch("--output", "out", lines=lines)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert ended.code == 1
+        assert said_in(ended.err) == ["atrio: the results cannot be written to 'out': File too large."]
+        assert len(by_index((tmp_path / "out").read_text())) == 10
+        assert (tmp_path / "out").read_bytes().endswith(b"\n")
 
     def test_to_a_full_device_end_the_batch(self, batch):
         ended = batch("--output", "/dev/full")
@@ -300,6 +316,19 @@ class TestInterrupt:
         ready_made("closing", Closing())
         (tmp_path / "a.json").write_text("1")
         assert atrio("batch", "closing", "a.json").code == 0
+
+
+def test_quitting_at_once_needs_nobody_to_listen(monkeypatch):
+    """The real thing ends the process: see the tests of processes."""
+    ends = []
+
+    def refuse(_descriptor, _data):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("atrio.cli._interrupts.os.write", refuse)
+    monkeypatch.setattr("atrio.cli._interrupts.os._exit", ends.append)
+    quit_at_once(signal.SIGINT, None)
+    assert ends == [130]
 
 
 class TestHelp:

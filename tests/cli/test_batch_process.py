@@ -110,16 +110,6 @@ class TestReaders:
 
 
 class TestFullDisks:
-    def test_hold_no_half_of_a_line(self, tmp_path):
-        (tmp_path / "a.jsonl").write_text(f'[0, "{"x" * 700}"]\n' * 20)
-        (tmp_path / "program.py").write_text(PROGRAM)
-        command = f'ulimit -f 4; exec "{sys.executable}" program.py batch wait a.jsonl --output out --log-level error'
-        done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, check=False, cwd=tmp_path)
-        assert done.returncode == 1
-        assert said_in(done.stderr) == ["atrio: the results cannot be written to 'out': File too large."]
-        lines = parsed((tmp_path / "out").read_bytes())
-        assert 3 <= len(lines) <= 5
-
     def test_leave_what_others_wrote_behind(self, tmp_path, monkeypatch):
         """Two programs may share a file: what is not the last in it cannot be taken back."""
         with (tmp_path / "out").open("wb") as file:

@@ -154,7 +154,7 @@ class TestBar:
         child.expect("/100 done")
         child.ptyproc.fileobj.close()
         os.waitpid(child.pid, 0)
-        child.closed = child.ptyproc.closed = True
+        child.closed = child.ptyproc.closed = child.terminated = child.ptyproc.terminated = True
         assert len((tmp_path / "out").read_text().splitlines()) == 100
 
 

@@ -10,6 +10,8 @@ from atrio import CircuitBreaker, CircuitOpenError
 EXAMPLES = int(os.environ.get("ATRIO_EXAMPLES", "1000")) // 5
 """Random cases of each model; a tenfold before a release."""
 
+FOR_EVER = 1e9
+
 
 class _StepLimit(trio.abc.Instrument):
     """Cancels a scope if a task goes on and on while no time passes."""
@@ -28,13 +30,14 @@ class _StepLimit(trio.abc.Instrument):
 
 
 def run_without_spinning(function, *args, steps=20_000, clock=None):
-    """Run an async function in virtual time; fail, instead of hanging, if it spins at one instant."""
+    """Run an async function in virtual time; fail, instead of hanging, if it spins at one instant or waits for ever."""
 
     async def guarded():
-        with trio.CancelScope() as scope:
+        with trio.CancelScope(deadline=trio.current_time() + FOR_EVER) as scope:
             limit = _StepLimit(scope, steps)
             trio.lowlevel.add_instrument(limit)
             result = await function(*args)
+        assert scope.cancelled_caught <= limit.spun, "it waits for ever"
         assert not limit.spun, f"more than {steps} steps of tasks at {limit.now} seconds"
         return result
 

@@ -60,7 +60,9 @@ class Model:
 class BreakerMachine(RuleBasedStateMachine):
     calls = Bundle("calls")
 
-    @initialize(threshold=st.integers(1, 3), recovery=st.integers(1, 8), probes=st.integers(1, 3), start=st.integers(0, 9))
+    @initialize(
+        threshold=st.integers(1, 3), recovery=st.integers(1, 8), probes=st.integers(1, 3), start=st.integers(0, 9)
+    )
     def build(self, threshold, recovery, probes, start):
         self.now = start
         self.patched, trio.current_time = trio.current_time, lambda: self.now

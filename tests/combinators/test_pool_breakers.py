@@ -160,3 +160,9 @@ async def test_what_only_looks_like_a_guard_is_not_looked_into(autojump_clock):
 
     pool = AgentPool([Endless(), Shy()], pool_id="p")
     assert [await pool.process(1), await pool.process(2)] == [1, 2]
+
+
+async def test_a_pools_refusals_are_checkpoints_so_that_nobody_starves(autojump_clock):
+    pool = AgentPool([open_breaker().guard(echo)], pool_id="p")
+    with trio.testing.assert_checkpoints():
+        await refused(pool)

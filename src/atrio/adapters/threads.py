@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
+from trio.lowlevel import RunVar
 
 from atrio._agent import name_of
 from atrio._validation import check_count, check_id, derived_id
@@ -22,18 +23,28 @@ class ThreadAgent(Generic[In, Out]):
         agent_id: its id in records and events.
     """
 
-    __slots__ = ("_abandon_on_cancel", "_function", "_limiter", "agent_id")
+    __slots__ = ("_abandon_on_cancel", "_function", "_limiters", "_max_threads", "agent_id")
 
     def __init__(
-        self, function: Callable[[In], Out], agent_id: str, limiter: trio.CapacityLimiter, *, abandon_on_cancel: bool
+        self, function: Callable[[In], Out], agent_id: str, max_threads: int, *, abandon_on_cancel: bool
     ) -> None:
         self._function = function
-        self._limiter = limiter
+        self._max_threads = max_threads
+        # A limiter belongs to one Trio loop, and an agent may be used in several.
+        self._limiters: RunVar[trio.CapacityLimiter] = RunVar("atrio_threads")
         self._abandon_on_cancel = abandon_on_cancel
         self.agent_id: str = agent_id
 
     def __repr__(self) -> str:
         return f"<agent {self.agent_id!r}, the function {self._function!r} in a thread>"
+
+    @property
+    def _limiter(self) -> trio.CapacityLimiter:
+        try:
+            return self._limiters.get()
+        except LookupError:
+            self._limiters.set(trio.CapacityLimiter(self._max_threads))
+            return self._limiters.get()
 
     async def process(self, data: In, /) -> Out:
         """Call the function with `data` in a thread, and return what it returns."""
@@ -57,8 +68,8 @@ def in_thread(
     Args:
         function: ``def function(data)``; called in a thread, with the caller's context variables.
         agent_id: its id in records and events; by default the function's name.
-        max_threads: how many calls of this agent run at once; further ones wait. The limit is this agent's own, so that
-            it cannot use up the host's threads.
+        max_threads: how many calls of this agent run at once in a Trio loop; further ones wait. The limit is this
+            agent's own, so that it cannot use up the host's threads.
         abandon_on_cancel: whether a timeout or a cancellation leaves the thread behind, to finish unheard.
 
     Raises:
@@ -71,4 +82,4 @@ def in_thread(
         raise TypeError(f"in_thread takes a function of the data, not {function!r}")
     check_count(max_threads, "max_threads")
     own_id = derived_id(name_of(function)) if agent_id is None else check_id(agent_id, "agent_id")
-    return ThreadAgent(function, own_id, trio.CapacityLimiter(max_threads), abandon_on_cancel=abandon_on_cancel)
+    return ThreadAgent(function, own_id, max_threads, abandon_on_cancel=abandon_on_cancel)

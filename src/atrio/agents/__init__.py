@@ -25,12 +25,22 @@ _HOMES = {
     "TextAnalyzer": "atrio.agents.text",
     "TextCleaner": "atrio.agents.text",
 }
+_FROM_THE_EXTRA = {"jinja2", "regex", "stop_words"}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        home = import_module(_HOMES[name])
+    except ModuleNotFoundError as error:
+        if error.name not in _FROM_THE_EXTRA:
+            raise
+        raise ModuleNotFoundError(
+            f"{name} needs the extra \"cli\": pip install 'atrio[cli]' (there is no module {error.name!r})",
+            name=error.name,
+        ) from error
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

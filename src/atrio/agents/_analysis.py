@@ -20,8 +20,8 @@ class Keyword:
 class TextAnalysis:
     """What a writer looks at. Figures that would mean nothing for a text are None, never a guess.
 
-    Fenced Markdown code (between lines of three backticks or tildes) is no prose: only `characters` and `code_lines`
-    count it.
+    In Markdown, only `characters` counts what is no prose: fenced code (between lines of three backticks or tildes),
+    images, the targets of links and their definitions, HTML tags and comments, and YAML front matter.
 
     Attributes:
         language: ISO 639-1 code, given or recognised by the share of stop words; None if none stands out.
@@ -49,6 +49,7 @@ class TextAnalysis:
             and McFall, "Cutting the Gordian knot", Journal of Quantitative Linguistics 17, 2010): the share of
             different words within a window of words, averaged over all windows. None for texts shorter than a window,
             and for those written mostly in single-character words.
+        variety_note: What that figure means, or why there is none; empty for a text without words.
         keywords: The most frequent words that are no stop words, most frequent first, ties by alphabet.
     """
 
@@ -65,4 +66,5 @@ class TextAnalysis:
     reading_note: str
     reading_time_s: float
     lexical_variety: float | None
+    variety_note: str = ""
     keywords: tuple[Keyword, ...]

@@ -13,6 +13,12 @@ RECOGNISED_FROM: Final = 0.15
 
 _CJK: Final = frozenset({"zh", "ja"})
 
+# The English list was made for searching the web, where these were too frequent to search for. In a text of one's own
+# they say what it is about.
+_TELLING: Final = frozenset(
+    ["amount", "bill", "bottom", "caption", "case", "cases", "change", "changes", "computer", "copy", "date", "detail", "effect", "empty", "example", "face", "faces", "fact", "facts", "fire", "group", "groups", "hello", "help", "home", "homepage", "html", "http", "importance", "index", "information", "interest", "interests", "invention", "key", "keys", "member", "members", "men", "microsoft", "mine", "mug", "netscape", "novel", "null", "number", "numbers", "order", "orders", "page", "pages", "part", "parts", "place", "places", "point", "points", "problem", "problems", "proud", "research", "result", "results", "ring", "room", "rooms", "section", "sections", "sensible", "serious", "side", "sides", "sincere", "site", "sorry", "state", "states", "stop", "system", "systems", "test", "text", "thick", "thin", "thought", "thoughts", "tip", "value", "width", "web", "webpage", "website", "words", "work", "works", "world", "year", "years", "young", "younger", "youngest"]
+)
+
 
 @attrs.frozen
 class StopWords:
@@ -56,4 +62,5 @@ class StopWords:
 
     def ignored(self, language: str | None) -> frozenset[str]:
         """Return the words that are no keywords: those of the language or, where it is unknown, of all."""
-        return frozenset[str]().union(*self.of.values()) if language is None else self.of[language]
+        codes = self.of if language is None else (language,)
+        return frozenset[str]().union(*(self.of[code] - _TELLING if code == "en" else self.of[code] for code in codes))

@@ -6,6 +6,8 @@ from typing import Final
 
 import regex
 
+from atrio.agents._markup import Markup
+
 _IDEOGRAPH: Final = r"[[\p{Han}\p{Hiragana}]&&[\p{L}\p{Nl}]]"
 
 
@@ -40,7 +42,6 @@ def words_of(text: str) -> list[str]:
 _SMALL: Final = regex.compile(r"\p{Ll}")
 _HAS_WORD: Final = regex.compile(r"[\p{L}\p{N}]")
 
-_FENCE: Final = regex.compile(r"(?m)^ {0,3}(`{3,}+(?=[^`\n]*$)|~{3,}+)([^\n]*)")
 _HEADING: Final = regex.compile(r"(?m)^#{1,6}[ \t][^\n]{0,200}\n")
 _BLANK_LINE: Final = regex.compile(r"\n[^\S\n]*\n")
 
@@ -67,36 +68,6 @@ def count_clusters(text: str) -> int:
     if text.isascii() or _IN_CLUSTERS.search(text) is None:
         return len(text) - text.count("\r\n")
     return sum(1 for _ in _CLUSTER.finditer(text))
-
-
-class Fences:
-    """Tells prose from fenced code, over chunks that are cut at lines."""
-
-    def __init__(self) -> None:
-        self.open = ""
-        self.code_lines = 0
-
-    def prose(self, chunk: str) -> str:
-        """Return ``chunk`` with every fenced block replaced by a blank line."""
-        if not self.open and "```" not in chunk and "~~~" not in chunk:
-            return chunk
-        kept: list[str] = []
-        start = 0
-        for fence in _FENCE.finditer(chunk):
-            if not self.open:
-                kept.append(chunk[start : fence.start()] + "\n\n")
-                self.open = fence[1]
-            elif fence[1].startswith(self.open) and not fence[2].strip():
-                self.code_lines += chunk.count("\n", start, fence.start()) - 1
-                self.open = ""
-            else:
-                continue
-            start = fence.end()
-        if self.open:
-            self.code_lines += chunk.count("\n", start)
-        else:
-            kept.append(chunk[start:])
-        return "".join(kept)
 
 
 class Stretches:
@@ -183,14 +154,14 @@ class Tally:
         self.characters = 0
         self.sentences = Stretches(_SENTENCE_END)
         self.paragraphs = Stretches(_BLANK_LINE)
-        self.fences = Fences()
+        self.markup = Markup()
         self.variety = MovingRatio(window)
 
     def add(self, chunk: str, following: str) -> None:
         """Count what is in ``chunk``; ``following`` is the character after it, empty at the end."""
         self.characters += count_clusters(chunk)
-        prose = self.fences.prose(chunk)
-        if self.fences.open:
+        prose = self.markup.prose(chunk)
+        if self.markup.open:
             following = ""
         if "#" in prose:  # a heading is a block, though no blank line need follow it
             prose = _HEADING.sub("\\g<0>\n", prose)
@@ -200,7 +171,6 @@ class Tally:
         self.vocabulary.update(words)
         self.variety.add([word.lower() for word in words])
 
-    def finish(self, text: str) -> None:
-        """Say that ``text`` is at its end, where a fence that was never closed ends too."""
-        if self.fences.open and text.endswith("\n"):
-            self.fences.code_lines -= 1
+    def skip(self, text: str) -> None:
+        """Count ``text``, which is no prose, by its characters only."""
+        self.characters += count_clusters(text)

@@ -25,6 +25,10 @@ MOST_SECTIONS: Final = 200
 MOST_COLUMNS: Final = 8
 """Columns of a table; records with more fields are shown one by one."""
 
+_WHAT_IS_COUNTED: Final = (
+    "Characters count all of the text. The other figures leave out what is no prose: code blocks, link targets, images, "
+    "HTML tags and comments, front matter."
+)
 _PIECE: Final = 1 << 16
 _BACKTICKS: Final = regex.compile(r"`{3,}+")
 
@@ -180,13 +184,13 @@ def _of_analysis(analysis: TextAnalysis) -> Iterator[Section]:
             ("Lexical variety", "none" if variety is None else f"{variety:.2f}"),
             ("Language", analysis.language or "not recognised"),
         ),
-        note=analysis.reading_note,
+        note=" ".join(filter(None, (analysis.reading_note, analysis.variety_note))),
     )
     counts = ("words", "unique_words", "characters", "sentences", "paragraphs", "code_lines", "syllables")
     rows = [(name.replace("_", " ").capitalize(), plain(getattr(analysis, name))) for name in counts]
     rows.append(("Words per sentence", _per(analysis.words, analysis.sentences)))
     rows.append(("Sentences per paragraph", _per(analysis.sentences, analysis.paragraphs)))
-    yield Section(title="Counts", heads=("Measure", "Value"), rows=tuple(rows))
+    yield Section(title="Counts", heads=("Measure", "Value"), rows=tuple(rows), note=_WHAT_IS_COUNTED)
     if analysis.keywords:
         keywords = tuple((keyword.word, plain(keyword.count)) for keyword in analysis.keywords)
         yield Section(title="Keywords", heads=("Word", "Occurrences"), rows=keywords)

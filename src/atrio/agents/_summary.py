@@ -12,6 +12,7 @@ import regex
 from atrio.agents._analysis import Keyword, TextAnalysis
 from atrio.agents._chunks import CHUNK, spans
 from atrio.agents._languages import StopWords
+from atrio.agents._markup import front_matter_end
 from atrio.agents._measures import Tally
 from atrio.agents._offload import Poll, no_poll
 from atrio.agents._readability import FORMULAS, SAMPLE, reading_level, syllables, why_no_ease
@@ -106,6 +107,16 @@ def _note(language: str | None, words: int, sentences: int) -> str:
     return missing
 
 
+def _variety_note(words: int, ideographs: int, window: int) -> str:
+    if not words:
+        return ""
+    if 2 * ideographs > words:
+        return "Lexical variety means nothing where most words are single characters."
+    if words < window:
+        return f"Lexical variety is measured over {window:,} words in a row, more than the text has."
+    return f"Lexical variety is the share of different words among {window:,} in a row, averaged over the text."
+
+
 def _ideographs(counts: Mapping[str, int], poll: Poll) -> tuple[int, int]:
     """Return how many words are single Han and Hiragana characters."""
     han = hiragana = 0
@@ -128,10 +139,12 @@ def analyze(text: str, settings: Settings, *, size: int = CHUNK, poll: Poll = no
         poll: Called after each of them, and as often later on.
     """
     tally = Tally(settings.window)
-    for start, end in spans(text, size):
+    front = front_matter_end(text)
+    tally.skip(text[:front])
+    for start, end in spans(text, size, front):
         tally.add(text[start:end], text[end : end + 1])
         poll()
-    tally.finish(text)
+    tally.markup.finish(text)
     return _summarize(tally, settings, poll)
 
 
@@ -157,12 +170,13 @@ def _summarize(tally: Tally, settings: Settings, poll: Poll) -> TextAnalysis:
         unique_words=len(vocabulary.counts),
         sentences=sentences,
         paragraphs=tally.paragraphs.count,
-        code_lines=tally.fences.code_lines,
+        code_lines=tally.markup.code_lines,
         syllables=spoken,
         reading_ease=ease,
         reading_level=None if ease is None else reading_level(ease),
         reading_note=_note(language, words, sentences),
         reading_time_s=60 * minutes,
         lexical_variety=None if 2 * ideographs > words else tally.variety.value,
+        variety_note=_variety_note(words, ideographs, settings.window),
         keywords=_keywords(vocabulary, settings.stop_words.ignored(language), settings.keywords, poll),
     )

@@ -11,16 +11,17 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import attrs
 import trio
 
-from atrio import PipelineError, PipelineResult, RunStatus, StageStatus, TaskResult, TaskStatus
+from atrio import PipelineError, TaskResult, TaskStatus
 from atrio.cli._render import stdout_is_ascii_only
 from atrio.cli._streams import Refused, Unwritable, above_the_bar, write_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from atrio.cli._tasks_input import TaskInput
 
 _AT_ONCE: Final = select.PIPE_BUF
 """Bytes that a pipe takes without waiting, if it takes any."""
@@ -146,29 +147,22 @@ def _opened(path: Path) -> Generator[int]:
         os.close(descriptor)
 
 
-def line_of(outcome: TaskResult[PipelineResult[Any]], name: str, *, ascii_only: bool) -> bytes:
-    """Return the result line of a task, whose input is called `name`."""
+def line_of(outcome: TaskResult[Any], task: TaskInput, *, ascii_only: bool) -> bytes:
+    """Return the result line of a task, in ASCII if nothing else is understood."""
     fields: dict[str, Any] = {
         "index": outcome.index,
-        "input": name,
+        "input": task.name,
         "status": outcome.status.value,
         "duration_s": round(outcome.duration_s, 6),
     }
-    if outcome.status is TaskStatus.SUCCESS and outcome.result is not None:
-        fields["result"] = _json_ready(outcome.result)
-        if outcome.result.status is RunStatus.DEGRADED:
-            fields["skipped"] = [
-                record.stage_id for record in outcome.result.stages if record.status is StageStatus.SKIPPED
-            ]
+    if outcome.status is TaskStatus.SUCCESS:
+        fields["result"] = outcome.to_dict()["result"]
+        if task.skipped:
+            fields["skipped"] = task.skipped
     else:
         fields["error"] = error_of(outcome)
     # A path may hold bytes that are no text; what stands for them is escaped as JSON does it.
     return f"{json.dumps(fields, ensure_ascii=ascii_only)}\n".encode(errors="backslashreplace")
-
-
-def _json_ready(result: PipelineResult[Any]) -> Any:
-    # Without the stages, which may hold much, and are not wanted.
-    return attrs.evolve(result, last_output=None, stages=(), errors=(), metadata={}).to_dict()["output"]
 
 
 def error_of(outcome: TaskResult[Any]) -> dict[str, str | None]:

@@ -14,8 +14,8 @@ from atrio.cli._streams import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atrio import PipelineResult
     from atrio.cli._render import Cell
+    from atrio.cli._tasks_input import TaskInput
 
 _LISTED: Final = 10
 _STYLES: Final = {TaskStatus.SUCCESS: "green", TaskStatus.ERROR: "red", TaskStatus.TIMEOUT: "red"}
@@ -44,19 +44,18 @@ class Summary:
         self._slowest: list[tuple[float, int, str, TaskStatus]] = []
         self._failed: list[tuple[str, Cell, str]] = []
 
-    def add(self, outcome: TaskResult[PipelineResult[Any]], name: str) -> None:
-        """Count the outcome of the task whose input is called `name`."""
+    def add(self, outcome: TaskResult[Any], task: TaskInput) -> None:
+        """Count the outcome of a task that was begun."""
         self.counts[outcome.status] += 1
         self._metrics.record_stage_execution(self.pipeline_id, outcome.duration_s, outcome.status)
-        slow = (outcome.duration_s, -outcome.index, name, outcome.status)
+        slow = (outcome.duration_s, -outcome.index, task.name, outcome.status)
         if len(self._slowest) < _LISTED:
             heapq.heappush(self._slowest, slow)
         else:
             heapq.heappushpop(self._slowest, slow)
-        if outcome.result is not None:
-            self.degraded += outcome.result.status is RunStatus.DEGRADED
-        elif len(self._failed) < _LISTED:
-            self._failed.append((name, _state(outcome.status), _described(outcome)))
+        self.degraded += bool(task.skipped)
+        if outcome.status is not TaskStatus.SUCCESS and len(self._failed) < _LISTED:
+            self._failed.append((task.name, _state(outcome.status), _described(outcome)))
 
     @property
     def ended(self) -> int:

@@ -30,17 +30,19 @@ class InputError(ValueError):
     """The input of a task cannot be used; its text says which, and why."""
 
 
-@attrs.frozen
+@attrs.define
 class TaskInput:
     """The input of one task.
 
     Attributes:
         name: the path, or path:line.
         read: gives the data; InputError if it cannot be used.
+        skipped: the stages that were skipped when the pipeline ran on it.
     """
 
     name: str
     read: Callable[[], Awaitable[Any]]
+    skipped: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -143,6 +145,7 @@ def _called(path: str) -> str:
 
 def _unreadable(path: str, error: OSError) -> TaskInput:
     async def read() -> NoReturn:
+        await trio.lowlevel.checkpoint()
         raise InputError(f"{_called(path)} cannot be read: {error.strerror}.") from error
 
     return TaskInput(path, read)

@@ -15,8 +15,8 @@ from atrio import (
     Event,
     Outcomes,
     Pipeline,
-    PipelineResult,
     RunStatus,
+    StageStatus,
     TaskResult,
     TaskStatus,
 )
@@ -33,8 +33,6 @@ from atrio.cli._tasks_input import TaskInput, TaskInputs, inputs_at
 from atrio.events import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 
 _DEFAULTS: Final = BatchOptions()
-_GRACE_S: Final = 0.05
-"""Seconds to wait for an outcome that may be there already."""
 _OF_BATCHES: Final = (BatchStart, BatchProgress, BatchEnd, TaskStart, TaskEnd)
 
 
@@ -83,7 +81,7 @@ async def batch(
         logging_as(options, _chosen(options, with_bar=with_bar)),
         progress_bar(sources.total, wanted=with_bar) as bar,
     ):
-        status = await _Batch(made, lines, summary, bar).run(BatchProcessor(config), sources)
+        status = await _Batch(made, sources, lines, summary, bar).run(BatchProcessor(config))
     return _ended(status, summary, fail_on, options)
 
 
@@ -133,43 +131,39 @@ class _Runner:
 
     Attributes:
         started: how many tasks were begun.
-        names: what the inputs of those are called that were begun and not taken yet, by their index.
-        stopping: set, it begins no more: what was read waits for the end of the batch.
     """
 
     def __init__(self, pipeline: Pipeline[Any, Any]) -> None:
         self.agent_id = pipeline.pipeline_id
         self.started = 0
-        self.names: dict[int, str] = {}
-        self.stopping = False
         self._pipeline = pipeline
 
-    async def process(self, task: TaskInput) -> PipelineResult[Any]:
+    async def process(self, task: TaskInput) -> Any:
         """Return what the pipeline made of the input.
 
         Raises:
             InputError: it cannot be used.
             PipelineError: the run failed.
         """
-        await self.wait_if_stopping()
         self.started += 1
         result = await self._pipeline.execute(await task.read())
-        result.unwrap()
-        return result
-
-    async def wait_if_stopping(self) -> None:
-        """Wait for the end of the batch, if it is to come."""
-        if self.stopping:
-            await trio.sleep_forever()
+        if result.status is RunStatus.DEGRADED:
+            task.skipped = tuple(record.stage_id for record in result.stages if record.status is StageStatus.SKIPPED)
+        return result.unwrap()
 
 
 class _Pairs:
-    """What the batch is made of: each input with the agent. It has a length if the inputs have one."""
+    """What the batch is made of: each input with the agent. It has a length if the inputs have one.
+
+    Attributes:
+        pulled: the inputs whose outcomes were not taken yet, by their index.
+    """
 
     def __init__(self, runner: _Runner, inputs: TaskInputs) -> None:
+        self.pulled: dict[int, TaskInput] = {}
         self._runner = runner
         self._inputs = inputs
-        self._pulled = itertools.count()
+        self._indices = itertools.count()
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -178,9 +172,8 @@ class _Pairs:
         return self
 
     async def __anext__(self) -> tuple[_Runner, TaskInput]:
-        await self._runner.wait_if_stopping()
         task = await anext(self._inputs)
-        self._runner.names[next(self._pulled)] = task.name
+        self.pulled[next(self._indices)] = task
         return self._runner, task
 
     async def aclose(self) -> None:
@@ -192,19 +185,28 @@ class _Batch:
 
     Args:
         pipeline: what runs.
+        inputs: on what.
         lines: where the results go.
         summary: counts them.
         bar: shows how far it is, or None.
     """
 
-    def __init__(self, pipeline: Pipeline[Any, Any], lines: Lines, summary: Summary, bar: ProgressBar | None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline[Any, Any],
+        inputs: TaskInputs,
+        lines: Lines,
+        summary: Summary,
+        bar: ProgressBar | None,
+    ) -> None:
         self._pipeline = pipeline
         self._runner = _Runner(pipeline)
+        self._pairs = _Pairs(self._runner, inputs)
         self._lines = lines
         self._summary = summary
         self._bar = bar
 
-    async def run(self, processor: BatchProcessor, inputs: TaskInputs) -> RunStatus:
+    async def run(self, processor: BatchProcessor) -> RunStatus:
         """Run all tasks, and return how the batch ended.
 
         Raises:
@@ -214,19 +216,20 @@ class _Batch:
         name = self._pipeline.pipeline_id
         scope = trio.CancelScope()
         with interrupt_cancels(scope, insist=quit_at_once):
-            async with self._pipeline, processor.stream(_Pairs(self._runner, inputs), name=name) as outcomes:
+            async with self._pipeline, processor.stream(self._pairs, name=name) as outcomes:
                 with scope:
                     await self._take_all(outcomes)
                 if scope.cancelled_caught:
-                    await self._take_what_is_there(outcomes)
+                    outcomes.cancel()
+                    await self._take_what_finished(outcomes)
         self._summary.duration_s = trio.current_time() - begun
         self._summary.started = self._runner.started
-        if scope.cancelled_caught:
+        if outcomes.status is RunStatus.CANCELLED:
             raise KeyboardInterrupt(f"batch {outcomes.batch_id} of {name} was cancelled: {self._summary.stopped()}")
         return outcomes.status
 
-    async def _take_all(self, outcomes: Outcomes[PipelineResult[Any]]) -> None:
-        outcome: TaskResult[PipelineResult[Any]] | None = None
+    async def _take_all(self, outcomes: Outcomes[Any]) -> None:
+        outcome: TaskResult[Any] | None = None
         while True:
             with trio.move_on_after(inf if self._bar is None else PERIOD_S) as waiting:
                 outcome = await anext(outcomes, None)
@@ -237,27 +240,19 @@ class _Batch:
             else:
                 await self._take(outcome)
 
-    async def _take_what_is_there(self, outcomes: Outcomes[PipelineResult[Any]]) -> None:
-        """Take what finished before the interrupt, so that nothing which was done is lost.
+    async def _take_what_finished(self, outcomes: Outcomes[Any]) -> None:
+        async for outcome in outcomes:
+            # What was stopped is said, and may be run again.
+            if outcome.status is not TaskStatus.CANCELLED:
+                await self._take(outcome)
 
-        The stream is not drained: if what runs finished meanwhile, the batch would be a success.
-        """
-        self._runner.stopping = True
-        while True:
-            outcome = None
-            with trio.move_on_after(_GRACE_S):
-                outcome = await anext(outcomes, None)
-            if outcome is None:
-                return
-            await self._take(outcome)
-
-    async def _take(self, outcome: TaskResult[PipelineResult[Any]]) -> None:
+    async def _take(self, outcome: TaskResult[Any]) -> None:
         if outcome.status is TaskStatus.NOT_STARTED:
             return
-        name = self._runner.names.pop(outcome.index)
+        task = self._pairs.pulled.pop(outcome.index)
         # No half of a line, and no outcome that is written and not counted.
         with trio.CancelScope(shield=True):
-            await self._lines.write(line_of(outcome, name, ascii_only=self._lines.ascii_only))
-        self._summary.add(outcome, name)
+            await self._lines.write(line_of(outcome, task, ascii_only=self._lines.ascii_only))
+        self._summary.add(outcome, task)
         if self._bar is not None:
             self._bar.count(failed=outcome.status is not TaskStatus.SUCCESS)

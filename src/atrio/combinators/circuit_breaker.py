@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
 import attrs
@@ -226,10 +226,10 @@ class CircuitBreaker:
         self._wake()
 
     def _open_s(self) -> float:
-        return trio.current_time() - self._opened_at
+        return max(trio.current_time() - self._opened_at, 0.0)
 
 
-class BreakerGuard(Composite, Generic[In, Out]):
+class BreakerGuard(Composite[In, Out]):
     """An agent behind a circuit breaker; made by :meth:`CircuitBreaker.guard`.
 
     Attributes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from atrio._lifetime import Lifetime
 
+In = TypeVar("In")
+Out = TypeVar("Out")
 
-class Composite:
+
+class Composite(ABC, Generic[In, Out]):
     """An agent made of others: as an async context manager it enters them, and leaves them in reverse.
 
     Args:
@@ -21,6 +25,10 @@ class Composite:
     def __init__(self, parts: Sequence[Any]) -> None:
         self._parts: Sequence[Any] = parts
         self._lifetime = Lifetime()
+
+    @abstractmethod
+    async def process(self, data: In, /) -> Out:
+        """Call what it is made of, each in its own way."""
 
     async def __aenter__(self) -> Self:
         """Enter every part that is an async context manager; agents shared with others once."""

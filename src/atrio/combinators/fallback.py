@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._attempts import RetryOn, covers
@@ -17,7 +17,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Fallback(Composite, Generic[In, Out]):
+class Fallback(Composite[In, Out]):
     """Tries agents in order, until one succeeds. A fallback is itself an agent.
 
     Args:

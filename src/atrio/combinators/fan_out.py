@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
+
+import trio
 
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._nurseries import unseen_nursery
@@ -30,7 +32,7 @@ def named_agents(agents: object, what: str) -> dict[str, Any]:
     return {check_id(name, f"a name in {what}"): as_agent(agent) for name, agent in agents.items()}
 
 
-class FanOut(Composite, Generic[In, Out]):
+class FanOut(Composite[In, dict[str, Out]]):
     """Gives one input to several agents at once, and returns a dict of what they give. It is itself an agent.
 
     Args:
@@ -64,11 +66,21 @@ class FanOut(Composite, Generic[In, Out]):
             Exception: the first failure, which cancels the others; several at once leave as one group.
         """
         outputs: dict[str, Out] = {}
+        # Kept apart from the nursery, which would take a group of the agent's own to pieces.
+        failures: list[Exception] = []
 
-        async def call(name: str, agent: Any) -> None:
-            outputs[name] = await agent.process(data)
+        async def call(name: str, agent: Any, others: trio.CancelScope) -> None:
+            try:
+                outputs[name] = await agent.process(data)
+            except Exception as error:  # noqa: BLE001 - an agent's failure, of whatever class, is the fan-out's
+                failures.append(error)
+                others.cancel()
 
         async with unseen_nursery() as nursery:
             for name, agent in self.agents.items():
-                nursery.start_soon(call, name, agent)
+                nursery.start_soon(call, name, agent, nursery.cancel_scope)
+        if len(failures) == 1:
+            raise failures[0]
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} agents of {self.agent_id!r} failed at once", failures)
         return {name: outputs[name] for name in self.agents}

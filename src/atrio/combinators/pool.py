@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar, overload
 
 import attrs
@@ -104,8 +104,8 @@ class _Member:
         self.capacity = member.capacity
         self.breakers = tuple(_breakers_of(member.agent))
         self.active = 0
-        # When the places that failed calls still hold become free, in ascending order.
-        self.resting: list[float] = []
+        # When the places that failed calls still hold become free, in ascending order, and when those calls failed.
+        self.resting: list[tuple[float, float]] = []
         self.calls = 0
         self.failures = 0
         self.failed_in_a_row = 0
@@ -115,8 +115,9 @@ class _Member:
         return max((wait for each in self.breakers if (wait := each.retry_after()) is not None), default=None)
 
     def places_taken(self, now: float) -> int:
-        if self.resting and self.resting[0] <= now:
-            self.resting = [until for until in self.resting if until > now]
+        if self.resting:
+            # Another Trio loop has another clock, which may stand behind the one under which the calls failed.
+            self.resting = [(until, failed) for until, failed in self.resting if failed <= now < until]
         return self.active + len(self.resting)
 
     def statistics(self, now: float) -> MemberStatistics:
@@ -140,7 +141,7 @@ def _breakers_of(agent: Any) -> Iterator[CircuitBreaker]:
         agent = agent.agent
 
 
-class AgentPool(Composite, Generic[In, Out]):
+class AgentPool(Composite[In, Out]):
     """Shares calls among agents that can stand in for each other. A pool is itself an agent.
 
     The next call goes to the member with the lowest *workload*, the share of its places that are taken; of equal ones
@@ -167,6 +168,11 @@ class AgentPool(Composite, Generic[In, Out]):
         self, members: Sequence[PoolMember[In, Out] | Agent[In, Out] | Callable[[In], Awaitable[Out]]], *, pool_id: str
     ) -> None:
         self.pool_id: str = valid.check_id(pool_id, "pool_id")
+        if not isinstance(members, Iterable):
+            kind = type(members).__name__
+            raise TypeError(
+                f"pool {pool_id!r} takes its members in a list, not {kind}: write AgentPool([first, second])"
+            )
         own = [each if isinstance(each, PoolMember) else PoolMember[Any, Any](each) for each in members]
         if not own:
             raise ValueError(f"pool {pool_id!r} has no members: give it one agent at least")
@@ -200,10 +206,14 @@ class AgentPool(Composite, Generic[In, Out]):
             CircuitOpenError: the circuit breakers of all members are open.
         """
         begun = trio.current_time()
-        member = None if self._choosing else self._choose(begun)
-        if member is None:
-            member = await self._wait_for_member()
-            begun = trio.current_time()
+        try:
+            member = None if self._choosing else self._choose(begun)
+            if member is None:
+                member = await self._wait_for_member()
+                begun = trio.current_time()
+        except CircuitOpenError:
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 - whoever calls again and again must not starve others
+            raise
         member.active += 1
         member.calls += 1
         try:
@@ -263,7 +273,7 @@ class AgentPool(Composite, Generic[In, Out]):
 
     def _next_change(self, now: float) -> float:
         """Return when a place becomes free by itself, or a breaker lets a call through."""
-        times = [member.resting[0] for member in self._members if member.resting]
+        times = [member.resting[0][0] for member in self._members if member.resting]
         waits = [member.refuses_for() for member in self._members]
         return min([*times, *(now + wait for wait in waits if wait)], default=math.inf)
 
@@ -271,5 +281,6 @@ class AgentPool(Composite, Generic[In, Out]):
         """Let a failed call keep its place for as long as a success takes."""
         unknown = min(_FIRST_REST_S * 2 ** min(member.failed_in_a_row - 1, 10), _LONGEST_REST_S)
         until = begun + (self._success_s or unknown)
-        if until > trio.current_time():
-            member.resting = sorted([*member.resting, until])
+        now = trio.current_time()
+        if until > now:
+            member.resting = sorted([*member.resting, (until, now)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import attrs
 import trio
@@ -109,7 +109,7 @@ class RateLimiter:
         """Return the tokens that a call with `data` takes.
 
         Raises:
-            ValueError: they are more than the burst, so that the call could never be made, or no number above 0.
+            ValueError: they are more than the burst, so that the call could never be made, or below 0.
             TypeError: `cost` gave no number.
         """
         if self._cost is None:
@@ -159,7 +159,7 @@ class RateLimiter:
         self._calls += 1
 
 
-class LimiterGuard(Composite, Generic[In, Out]):
+class LimiterGuard(Composite[In, Out]):
     """An agent behind a rate limiter; made by :meth:`RateLimiter.guard`.
 
     Attributes:
@@ -186,6 +186,11 @@ class LimiterGuard(Composite, Generic[In, Out]):
             ValueError: the call costs more than the burst.
         """
         limiter = self.limiter
-        await limiter.take(limiter.cost_of(data))
+        try:
+            cost = limiter.cost_of(data)
+        except Exception:
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120 - whoever calls again and again must not starve others
+            raise
+        await limiter.take(cost)
         output: Out = await self.agent.process(data)
         return output

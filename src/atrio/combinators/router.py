@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
+
+from trio.lowlevel import checkpoint
 
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._validation import derived_id
@@ -18,7 +20,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Router(Composite, Generic[In, Out]):
+class Router(Composite[In, Out]):
     """Calls the one agent that a function names. A router is itself an agent.
 
     Args:
@@ -44,6 +46,13 @@ class Router(Composite, Generic[In, Out]):
         agents: Mapping[str, Callable[[In], Awaitable[Out]]],
         default: Callable[[In], Awaitable[Out]] | None = None,
     ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        choose: Callable[[In], str],
+        agents: Mapping[str, Agent[In, Out] | Callable[[In], Awaitable[Out]]],
+        default: Agent[In, Out] | Callable[[In], Awaitable[Out]] | None = None,
+    ) -> None: ...
     def __init__(self, choose: Any, agents: Any, default: Any = None) -> None:
         if not callable(choose):
             raise TypeError(f"choose must be a function of the data that returns a name, not {choose!r}")
@@ -65,9 +74,10 @@ class Router(Composite, Generic[In, Out]):
         Raises:
             LookupError: it names none of them, and there is no default; the message lists the known names.
         """
-        name = self._choose(data)
-        agent = self.agents.get(name, self.default)
+        name: object = self._choose(data)
+        agent = self.agents.get(name, self.default) if isinstance(name, str) else self.default
         if agent is None:
+            await checkpoint()  # whoever calls again and again must not starve others
             raise LookupError(self._unknown(name))
         output: Out = await agent.process(data)
         return output

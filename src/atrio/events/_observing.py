@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias, get_args
 
 import attrs
 
+from atrio._text import message_of
 from atrio.errors import SinkWarning
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
@@ -92,16 +93,14 @@ def _described(sink: object) -> str:
 
 
 def warn_of_observer(what: str, error: Exception) -> None:
-    """Say through `warnings` that `what` raised `error` and is left out from here on."""
-    try:
-        message = f"{what} raised {type(error).__name__}: {error}; it is left out from here on"
-    except Exception:  # noqa: BLE001 - an exception whose str raises is an observer's mistake too
-        message = f"{what} raised {type(error).__name__}; it is left out from here on"
-    try:
-        warnings.warn(message, SinkWarning, stacklevel=2)
-    except SinkWarning as warning:
-        # The host turns warnings into errors. Observing must not change a run, so show it instead of raising it.
-        warnings.showwarning(warning, SinkWarning, __file__, 0)
+    """Say through `warnings` that `what` raised `error` and is left out from here on. Never raises."""
+    message = f"{what} raised {type(error).__name__}: {message_of(error)}; it is left out from here on"
+    # A host may turn warnings into errors, and show them by a function of its own: neither must change a run.
+    with contextlib.suppress(Exception):
+        try:
+            warnings.warn(message, SinkWarning, stacklevel=2)
+        except SinkWarning as warning:
+            warnings.showwarning(warning, SinkWarning, __file__, 0)
 
 
 class Listeners:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, Final
 
@@ -28,7 +28,10 @@ _LARGEST_INT: Final = 2**53
 _SHORT_ENOUGH: Final = 400
 """Characters of text in a line that need not be cut, even if each of them is escaped."""
 _LONGEST_ID: Final = 400
-_LONGEST_TYPE: Final = 200
+"""Bytes of an id or a type in JSON."""
+_SURELY_SHORT: Final = _LONGEST_ID // 12
+"""Characters that are no more than that, even if each of them is escaped as a pair of surrogates."""
+_LONG_TEXTS: Final = frozenset({"error_message", "error_stack"})
 _LONGEST_TEXTS: Final = 3000
 """Bytes of all texts of a line in JSON: with names, numbers and the host's own the line stays below 4,096."""
 
@@ -58,20 +61,21 @@ def fields_of(event: Event) -> dict[str, Any]:
     for name in shape.sizes:
         if fields[name] is not None and abs(fields[name]) >= _LARGEST_INT:
             fields[name] = digits(fields[name])
-    texts = {name: encodable(fields[name]) for name in shape.texts if fields[name] is not None}
+    texts = {name: _short(name, encodable(fields[name])) for name in shape.texts if fields[name] is not None}
     fields.update(texts if sum(map(len, texts.values())) <= _SHORT_ENOUGH else _cut_all(texts))
     return fields
 
 
+def _short(name: str, text: str) -> str:
+    # An id is the same on every line of a run, whatever else the line holds, so that lines can be joined by it.
+    return text if len(text) <= _SURELY_SHORT or name in _LONG_TEXTS else cut(text, _LONGEST_ID)
+
+
 def _cut_all(texts: dict[str, str]) -> dict[str, str]:
-    longest = {"error_type": _LONGEST_TYPE, "error_message": 0, "error_stack": 0}
-    short = {name: cut(text, longest.get(name) or _LONGEST_ID) for name, text in texts.items()}
-    left = _LONGEST_TEXTS - sum(encoded_size(text) for name, text in short.items() if longest.get(name) != 0)
+    left = _LONGEST_TEXTS - sum(encoded_size(text) for name, text in texts.items() if name not in _LONG_TEXTS)
     # The stack repeats the message, so the message gets the smaller part.
-    for name, size in (("error_message", left // 3), ("error_stack", left - left // 3)):
-        if name in texts:
-            short[name] = cut(texts[name], size)
-    return short
+    sizes = {"error_message": left // 3, "error_stack": left - left // 3}
+    return {name: cut(text, sizes[name]) if name in sizes else text for name, text in texts.items()}
 
 
 _LAST: Final = frozenset({events.PipelineEnd, events.BatchEnd})
@@ -83,11 +87,10 @@ class _RunLog:
 
     __slots__ = ("level", "logger", "seq")
 
-    def __init__(self, logger: Any, level: int) -> None:
+    def __init__(self, logger: Any, level: int, seq: Iterator[int]) -> None:
         self.logger = logger
         self.level = level
-        # Counts without a lock, also where several Trio loops share the lines that belong to no run.
-        self.seq = itertools.count()
+        self.seq = seq
 
 
 class StructlogSink:
@@ -101,6 +104,8 @@ class StructlogSink:
     def __init__(self, logger: Any = None) -> None:
         self._logger = logger
         self._runs: dict[str | None, _RunLog] = {}
+        # Counts without a lock, also where several Trio loops share the lines that belong to no run.
+        self._outside = itertools.count()
 
     def minimum_level(self) -> int:
         """Return the lowest level that the logger writes now, as a number of ``logging``."""
@@ -108,34 +113,41 @@ class StructlogSink:
         return levels.SILENT if logger is None else _lowest_enabled(logger)
 
     def _bound(self) -> Any:
-        logger = self._logger
-        if logger is None:
-            structlog = sys.modules.get("structlog")
-            if structlog is None or not structlog.is_configured():
-                return None
-            logger = structlog.get_logger("atrio")
-        return logger.bind()
+        if self._logger is not None:
+            return self._logger.bind()
+        structlog = sys.modules.get("structlog")
+        if structlog is None or not structlog.is_configured():
+            return None
+        try:
+            return structlog.get_logger("atrio").bind()
+        except TypeError:  # a logger factory of the host's own need not take a name
+            return structlog.get_logger().bind()
 
     def __call__(self, event: Event, /) -> None:
         """Write `event` as one line, unless its level is filtered out."""
-        log = self._runs.get(event.run_id)
-        if log is None:
-            log = self._open(event.run_id)
+        log = self._runs.get(event.run_id) or self._open(event.run_id)
+        try:
+            level = event.level
+            if levels.LEVEL_NUMBERS[level] >= log.level:
+                getattr(log.logger, level)(event.event_name, schema=SCHEMA, **fields_of(event), seq=next(log.seq))
+        except BaseException:
+            # Whoever raises is left out for the rest of the run, and hears of its end no more.
+            self._runs.pop(event.run_id, None)
+            raise
         if type(event) in _LAST:
-            del self._runs[event.run_id]
-        level = event.level
-        if levels.LEVEL_NUMBERS[level] >= log.level:
-            getattr(log.logger, level)(event.event_name, schema=SCHEMA, **fields_of(event), seq=next(log.seq))
+            self._runs.pop(event.run_id, None)
 
     def _open(self, run_id: str | None) -> _RunLog:
         logger = self._bound()
-        log = _RunLog(logger, levels.SILENT if logger is None else _lowest_enabled(logger))
-        return self._runs.setdefault(run_id, log)
+        level = levels.SILENT if logger is None else _lowest_enabled(logger)
+        if run_id is None:
+            # Such lines come for as long as the program runs, and the host may configure its logging at any time.
+            return _RunLog(logger, level, self._outside)
+        return self._runs.setdefault(run_id, _RunLog(logger, level, itertools.count()))
 
 
 def _lowest_enabled(logger: Any) -> int:
     # structlog's filtering loggers know is_enabled_for, those of the standard library isEnabledFor; others filter
-    # nothing before their processors.
     # nothing before their processors. The class is asked, because a generic logger takes any name for a level's.
     kind = type(logger)
     is_enabled = getattr(kind, "is_enabled_for", None) or getattr(kind, "isEnabledFor", None)

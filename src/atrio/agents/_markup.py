@@ -1,0 +1,133 @@
+"""What of a Markdown text is no prose: code, comments, tags and the targets of links, chunk by chunk."""
+
+import re
+from typing import Final
+
+_NAMES: Final = (
+    "a|abbr|article|aside|audio|b|big|blockquote|br|button|caption|center|cite|code|col|colgroup|dd|del|details|dfn|div|"
+    "dl|dt|em|figcaption|figure|font|footer|h[1-6]|header|hr|i|iframe|img|input|ins|kbd|label|li|link|main|mark|meta|nav|"
+    "ol|p|picture|pre|q|s|samp|script|section|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
+    "tfoot|th|thead|tr|track|tt|u|ul|var|video|wbr"
+)
+_NAME: Final = rf"/?(?:{_NAMES})(?=[\s/>])"
+
+# All of these are bounded, and none has a place within it where a long text may be cut: see `INSIDE` and `ACROSS`. What
+# stands between backticks is code, of which a reader reads every character; looking at its neighbours tells enough.
+_COMMENT: Final = re.compile(r"(?<!`)<!--(?:(?!-->)[^\n]){0,1000}-->")
+_TITLE: Final = r"""(?:"[^"\n]{0,300}+"|'[^'\n]{0,300}+'|\([^()\n]{0,300}+\))"""
+_ADDRESS: Final = r"[^\s()<>`]"
+_TARGET: Final = (
+    rf"\([ \t]{{0,9}}+(?:<[^<>\n]{{0,1000}}+>|{_ADDRESS}{{0,1000}}+(?:\({_ADDRESS}{{0,300}}+\){_ADDRESS}{{0,300}}+){{0,3}}+)"
+    rf"(?:[ \t]{{1,9}}+{_TITLE})?+[ \t]{{0,9}}+\)(?!`)"
+)
+_IMAGE: Final = re.compile(rf"!\[[^\[\]\n]{{0,300}}+\]{_TARGET}")
+_LINK_END: Final = re.compile(rf"\]{_TARGET}")
+_DEFINITION: Final = re.compile(
+    r"\[(?:(?<![^\n]\[)|(?<=\n \[)|(?<=\n  \[)|(?<=\n   \[))(?!\^)[^\[\]\n]{1,300}+\]:[ \t]{0,9}+"
+    r"(?:<[^<>\n]{0,1000}+>|(?=\S*(?:[/#:@]|\.\w))\S{1,1000}+)"  # "[note]: important" is prose
+    rf"(?:[ \t]{{1,9}}+{_TITLE})?+[ \t\r]{{0,9}}+(?=\n|\Z)"
+)
+_GAP: Final = r"(?:[ \t\r]+\n?|\n)[ \t]*"
+_TAG: Final = re.compile(
+    rf"<{_NAME}(?=[^<>]{{0,1000}}>)"
+    rf"""(?:{_GAP}[A-Za-z_:@][\w:@.-]*=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'=<>`]+)|{_GAP}(?:open|hidden|disabled|checked|controls|"""
+    rf"""async|defer|loop|muted|reversed))*+(?:{_GAP})?/?>(?!`)"""
+)
+
+# A quotation mark stands for each: it ends a word, may follow a full stop, and begins no item of a list.
+_STAND_IN: Final = '"'
+
+INSIDE: Final = (
+    r"(?<!\]\((?:[^\n()]|\([^\n()]{0,300}\)){0,2500})"
+    r"(?<!!\[[^\n\[\]]{0,300})"
+    r"(?<!<!--(?:(?!-->)[^\n]){0,1000})"
+    r"(?<!(?m:^) {0,3}(?:```|~~~)[^\n]{0,1000})"
+    r"(?<!(?m:^) {0,3}\[[^\]\n]{1,300}\]:[^\n]{0,1500})"
+)
+"""Pattern of `regex` that refuses places within a line that may be inside of something that is left out."""
+
+ACROSS: Final = rf"(?<!<{_NAME}[^<>]{{0,1000}})"
+"""The same for what may go on over the end of a line."""
+
+_OPENING: Final = re.compile(r"(?m)^ {0,3}(`{3,}(?=[^`\n]{0,1000}$)|~{3,}|<!--)")
+_FENCE: Final = re.compile(r"(?m)^ {0,3}(`{3,}|~{3,})[ \t\r]{0,1000}$")
+
+_FRONT_MATTER: Final = re.compile(
+    r"(?m)\A---[ \t\r]*\n(?=[\w.\"'-]{1,100}:\s)(?:(?!(?:---|\.\.\.)[ \t\r]*$)[^\n]*\n){1,1000}"
+    r"(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)"
+)
+
+
+def front_matter_end(text: str) -> int:
+    """Return how many characters of YAML ``text`` begins with, its rulers included; most begin with none."""
+    found = _FRONT_MATTER.match(text) if text.startswith("---") else None
+    return found.end() if found else 0
+
+
+class Markup:
+    """Tells prose from what is none, over chunks that are cut by `atrio.agents._chunks`.
+
+    Attributes:
+        open: What began the fenced code or the comment that goes on at the end of what was seen; else empty.
+        code_lines: Lines of fenced code.
+    """
+
+    def __init__(self) -> None:
+        self.open = ""
+        self.code_lines = 0
+
+    def prose(self, chunk: str) -> str:
+        """Return ``chunk`` with fenced code and comments as blank lines, and without targets of links, images and tags."""
+        if self.open or "```" in chunk or "~~~" in chunk or "<!--" in chunk:
+            chunk = self._without_blocks(chunk)
+        return _without_spans(chunk)
+
+    def finish(self, text: str) -> None:
+        """Say that ``text`` is at its end, where a fence that was never closed ends too."""
+        if self.open not in {"", "<!--"} and text.endswith("\n"):
+            self.code_lines -= 1
+
+    def _without_blocks(self, chunk: str) -> str:
+        kept: list[str] = []
+        start: int | None = 0
+        while True:
+            if self.open:
+                start = self._end_of_block(chunk, start)
+                if start is None:
+                    return "".join(kept)
+            opening = _OPENING.search(chunk, start)
+            if opening is None:
+                return "".join((*kept, chunk[start:]))
+            kept.append(chunk[start : opening.start()] + "\n\n")
+            self.open, start = opening[1], opening.end()
+
+    def _end_of_block(self, chunk: str, start: int) -> int | None:
+        """Return where the open block ends, or None if it goes on after the chunk."""
+        if self.open == "<!--":
+            end = chunk.find("-->", start)
+            if end < 0:
+                return None
+            self.open = ""
+            return end + 3
+        for fence in _FENCE.finditer(chunk, start):
+            if fence[1].startswith(self.open):
+                self.code_lines += chunk.count("\n", start, fence.start()) - 1
+                self.open = ""
+                return fence.end()
+        self.code_lines += chunk.count("\n", start)
+        return None
+
+
+def _without_spans(prose: str) -> str:
+    # Each begins with something that is rare in a text without Markdown, and found a hundred times faster than matched.
+    if "<!--" in prose:
+        prose = _COMMENT.sub(_STAND_IN, prose)
+    if "](" in prose:
+        if "![" in prose:
+            prose = _IMAGE.sub(_STAND_IN, prose)
+        prose = _LINK_END.sub(_STAND_IN, prose)
+    if "]:" in prose:
+        prose = _DEFINITION.sub(_STAND_IN, prose)
+    if "<" in prose:
+        prose = _TAG.sub(_STAND_IN, prose)
+    return prose
