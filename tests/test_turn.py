@@ -70,3 +70,25 @@ def test_each_trio_loop_has_its_own_turn():
         return current_turn()
 
     assert trio.run(mine) is not trio.run(mine)
+
+
+async def test_turns_go_round(processor_time):
+    """Runs of the same length end at about the same time, and a short one need not wait for a long one."""
+    pipeline = Pipeline("long")
+    for index in range(200):
+        pipeline.add_stage(Stage(f"s{index}", processor_time.compute, config=StageConfig(timeout=None)))
+    short = Pipeline("short").add_stage(Stage("s", processor_time.compute, config=StageConfig(timeout=None)))
+    ended = {}
+
+    async def run(name, of):
+        await of.execute(1)
+        ended[name] = processor_time.now
+
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(run, number, pipeline)
+        nursery.start_soon(run, "short", short)
+    total = processor_time.now
+    # One after the other they would end at a quarter, a half, three quarters and the end.
+    assert min(ended[number] for number in range(4)) > 0.8 * total
+    assert ended["short"] < 0.2 * total

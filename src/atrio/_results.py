@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -63,10 +64,10 @@ def without_callers(error: Exception) -> Exception:
 
     Their frames would keep alive all that a run holds for as long as its errors are kept, and tell nobody anything.
     """
-    trace = error.__traceback__
+    # By the class, here and below: an exception may do anything when its own attributes are looked up.
+    trace: TracebackType | None = vars(BaseException)["__traceback__"].__get__(error)
     while trace is not None and trace.tb_frame.f_globals.get("__name__") in _CALLERS:
         trace = trace.tb_next
-    # By the class: an exception may do anything when its attributes are looked up.
     if trace is not None:
         BaseException.with_traceback(error, trace)
     return error
