@@ -101,17 +101,17 @@ class CircuitBreaker:
     trips_on: type[Exception] | tuple[type[Exception], ...] = attrs.field(
         default=Exception, kw_only=True, validator=_check_trips_on
     )
-    _state: BreakerState = attrs.field(default=BreakerState.CLOSED, init=False)
+    _state: BreakerState = attrs.field(default=BreakerState.CLOSED, init=False, repr=False)
     # Counts the changes of state. A call carries the number that it began with.
-    _generation: int = attrs.field(default=0, init=False)
-    _failures_in_a_row: int = attrs.field(default=0, init=False)
-    _opened_at: float = attrs.field(default=0.0, init=False)
-    _probes: int = attrs.field(default=0, init=False)
-    _successful_probes: int = attrs.field(default=0, init=False)
-    _calls: int = attrs.field(default=0, init=False)
-    _failures: int = attrs.field(default=0, init=False)
-    _refused: int = attrs.field(default=0, init=False)
-    _opened: int = attrs.field(default=0, init=False)
+    _generation: int = attrs.field(default=0, init=False, repr=False)
+    _failures_in_a_row: int = attrs.field(default=0, init=False, repr=False)
+    _opened_at: float = attrs.field(default=0.0, init=False, repr=False)
+    _probes: int = attrs.field(default=0, init=False, repr=False)
+    _successful_probes: int = attrs.field(default=0, init=False, repr=False)
+    _calls: int = attrs.field(default=0, init=False, repr=False)
+    _failures: int = attrs.field(default=0, init=False, repr=False)
+    _refused: int = attrs.field(default=0, init=False, repr=False)
+    _opened: int = attrs.field(default=0, init=False, repr=False)
     _watchers: WeakSet[ParkingLot] = attrs.field(factory=WeakSet, init=False, repr=False)
 
     @property

@@ -85,6 +85,9 @@ class RateLimiter:
         self._parked = ParkingLot()
         self._calls = 0
 
+    def __repr__(self) -> str:
+        return f"RateLimiter({self.name!r}, rate={self.rate:g}, per={self.per:g}, burst={self.burst:g})"
+
     def statistics(self) -> LimiterStatistics:
         """Return how it stands, and what it counted."""
         waiting = len(self._parked) + self._serving
@@ -125,8 +128,16 @@ class RateLimiter:
     async def take(self, tokens: float = 1.0) -> None:
         """Wait until `tokens` are there and all that asked before are served, and take them.
 
-        A checkpoint only if it must wait. `tokens` must not be more than the burst.
+        A checkpoint only if it must wait.
+
+        Args:
+            tokens: how many, 0 up to the burst.
+
+        Raises:
+            ValueError: they are negative, or more than the burst.
         """
+        if not 0 <= tokens <= self.burst:
+            raise ValueError(f"rate limiter {self.name!r} gives 0 to {self.burst:g} tokens at a time, not {tokens!r}")
         now = trio.current_time()
         if not self._serving and self._refilled(now) >= tokens:
             self._spend(tokens, now)
