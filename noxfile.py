@@ -87,7 +87,7 @@ def types(session):
 def docs(session):
     """Build the docs; a warning is an error."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "-b", "html", "docs", "docs/_build", *session.posargs)
+    session.run("sphinx-build", "-W", "-b", "html", "docs", "docs/_build/html", *session.posargs)
 
 
 @nox.session(python="3.11")
