@@ -95,9 +95,14 @@ class Contestant:
 def sampler(contestant: Contestant) -> Callable[[], float]:
     """Return a function that takes one sample, long enough to be measured."""
     agents = [NoOp() for _ in range(STAGES)]
-    contestant.cpu_s(agents, 10)  # imports and caches are not what is measured
-    repetitions = math.ceil(SAMPLE_S / contestant.cpu_s(agents, 20))
-    return partial(contestant.cpu_s, agents, repetitions)
+    return long_enough(partial(contestant.cpu_s, agents))
+
+
+def long_enough(cpu_s: Callable[[int], float]) -> Callable[[], float]:
+    """Return a function that takes one sample, of so many repetitions that it can be measured."""
+    cpu_s(10)  # imports and caches are not what is measured
+    repetitions = math.ceil(SAMPLE_S / cpu_s(20))
+    return partial(cpu_s, repetitions)
 
 
 # --- The contestants ---

@@ -11,7 +11,10 @@ Samples = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Row:
-    """A figure to show: of one contestant by itself, divided by another one's, or less another one's."""
+    """A figure to show: of one contestant by itself, divided by another one's, or less another one's.
+
+    ``absent`` is what its verdict says where a contestant does not exist.
+    """
 
     label: str
     above: str
@@ -22,6 +25,7 @@ class Row:
     unit: str = ""
     digits: int = 3
     control: bool = False
+    absent: str = "not there yet"
 
     def measured(self, samples: Samples, rng: Random) -> Estimate | None:
         """Return the figure, taken round by round; None where a contestant does not exist."""
@@ -55,7 +59,7 @@ class Row:
     def line(self, figure: Estimate | None) -> str:
         """Return the row as a line of a Markdown table."""
         if figure is None:
-            return f"| {self.label} | | | {self.target} | not there yet |"
+            return f"| {self.label} | | | {self.target} | {self.absent} |"
         interval = f"{self.shown(figure.low)} to {self.shown(figure.high)}"
         verdict = self.verdict(figure.median)
         return f"| {self.label} | {self.shown(figure.median)} | {interval} | {self.target} | {verdict} |"

@@ -1,4 +1,4 @@
-"""What the script measures: five suites, each with its rows, its contestants and what they cost."""
+"""What the script measures: six suites, each with its rows, its contestants and what they cost."""
 
 import statistics
 import tempfile
@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import batches
+import guards
 import memory
 from contestants import STAGES, check_fairness, contestants, sampler
 from rows import Row, Samples
@@ -112,6 +113,13 @@ SUITES = {
         lambda rounds, rng, _: batches.sleeping_samples(rounds, rng),
         lambda _: batches.SLEEPING_ROWS,
         batches.sleeping_costs,
+    ),
+    "guards": Suite(
+        "A guarded call of a no-op agent",
+        30,
+        lambda rounds, rng, _: guards.samples(rounds, rng),
+        lambda _: guards.ROWS,
+        guards.costs,
     ),
     "memory": Suite(
         f"Memory, {memory.PLACES} at once",

@@ -1,18 +1,23 @@
 """The command ``atrio``, which is ``python -m atrio`` too."""
 
 import sys
+from collections.abc import Sequence
 
 # The script is installed without the extra, too, and these are what the extra installs.
 _FROM_THE_EXTRA = {"cyclopts", "jinja2", "regex", "rich", "stop_words"}
 
 
-def main() -> int:
-    """Run the command line, and return its exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code.
+
+    Args:
+        arguments: what follows the command's name; by default those of this process.
+    """
     try:
         # Here, so that what happens while it is imported has an end that a user understands.
         from atrio.cli import main as command_line  # noqa: PLC0415
 
-        return command_line()
+        return command_line(arguments)
     except ModuleNotFoundError as error:
         if error.name not in _FROM_THE_EXTRA:
             raise

@@ -95,6 +95,11 @@ class TestOfAnAnalysis:
         assert found["Words per sentence"] == "20.0"
         assert found["a|b"] == "3"
 
+    async def test_notes_stand_below_the_figures(self):
+        text = await markdown(analysis(reading_note="Take care.", variety_note="Of 100 words."))
+        assert "\n\nTake care. Of 100 words.\n\n## Counts" in text
+        assert "\n\nCharacters count all of the text. The other figures leave out what is no prose: " in text
+
     async def test_as_html(self):
         page = Page(await html(analysis(), title="My <draft>"))
         assert page.texts["title"] == page.texts["h1"] == "My <draft>"

@@ -318,7 +318,20 @@ class TestVariety:
         assert figures("a b a c", window=3).lexical_variety == pytest.approx((2 / 3 + 3 / 3) / 2)
 
     def test_is_undefined_for_single_characters(self):
-        assert figures("漢字仮名" * 100, window=3).lexical_variety is None
+        found = figures("漢字仮名" * 100, window=3)
+        assert found.lexical_variety is None
+        assert "most words are single characters" in found.variety_note
+
+    @pytest.mark.parametrize(
+        ("text", "note"),
+        [
+            ("a b", "Lexical variety is measured over 3 words in a row, more than the text has."),
+            ("a b c", "Lexical variety is the share of different words among 3 in a row, averaged over the text."),
+            ("...", ""),
+        ],
+    )
+    def test_says_what_it_is(self, text, note):
+        assert figures(text, window=3).variety_note == note
 
 
 class TestKeywords:
@@ -331,6 +344,18 @@ class TestKeywords:
     def test_are_words_that_mean_something(self):
         text = "the and 42 x https://a.b/c 漢 … comet it's don’t"  # noqa: RUF001
         assert [keyword.word for keyword in figures(text, language="en").keywords] == ["comet"]
+
+    @pytest.mark.parametrize("language", [None, "en"])
+    def test_of_a_short_text_are_its_own_words(self, language):
+        found = figures("Hello world. Hello trio.", language=language).keywords
+        assert found == (Keyword("Hello", 2), Keyword("trio", 1), Keyword("world", 1))
+
+    def test_are_found_where_no_language_is(self):
+        assert figures("Xyzzy system: a test").keywords == (
+            Keyword("system", 1),
+            Keyword("test", 1),
+            Keyword("Xyzzy", 1),
+        )
 
     @hypothesis.settings(deadline=None, max_examples=60)
     @given(st.lists(st.sampled_from(["comet", "Planet", "moon", "planet"]), max_size=30))

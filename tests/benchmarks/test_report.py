@@ -51,7 +51,9 @@ def test_all_suites_are_published_at_their_full_length(reference):
 
 def test_every_row_was_measured(reference):
     for name, run in reference["suites"].items():
-        named = {each for row in suites.SUITES[name].rows(run["rigorous"]) for each in (row.above, row.below)}
+        named = {
+            each for row in suites.SUITES[name].rows(run["rigorous"]) for each in (row.above, row.below, row.minus)
+        }
         assert named - {None} <= set(run["samples"])
 
 

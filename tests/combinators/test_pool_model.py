@@ -26,7 +26,8 @@ class Caller:
 
     @property
     def leaves(self):
-        return (self.comes + self.patience) * TICK + CANCEL
+        # A bit later for each who comes later, so that never two leave at one instant: then either may be first.
+        return (self.comes + self.patience) * TICK + CANCEL * (1 + self.comes / 1024)
 
 
 def expected_of(callers, capacities):

@@ -26,8 +26,8 @@ MOST_COLUMNS: Final = 8
 """Columns of a table; records with more fields are shown one by one."""
 
 _WHAT_IS_COUNTED: Final = (
-    "Characters count all of the text. The other figures leave out what is no prose: code blocks, link targets, images, "
-    "HTML tags and comments, front matter."
+    "Characters count all of the text. The other figures leave out what is no prose: code blocks, link targets, "
+    "images, HTML tags and comments, front matter."
 )
 _PIECE: Final = 1 << 16
 _BACKTICKS: Final = regex.compile(r"`{3,}+")

@@ -1,0 +1,83 @@
+"""What is said where atrio is installed without the extra "cli", or interrupted while its parts are imported."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMAND = (
+    "import sys; {before}; sys.argv = ['atrio', *{arguments!r}]; from atrio.__main__ import main; sys.exit(main())"
+)
+INSTALL = "needs the extra \"cli\": pip install 'atrio[cli]' (there is no module {!r})"
+RUN = ("run", "text-report", "--value", '"a"', "--log-level", "error")
+INTERRUPT = """
+import os, signal
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+def python(code, **streams):
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, **streams)
+
+
+def command(before, *arguments):
+    return python(COMMAND.format(before=before, arguments=arguments))
+
+
+def without(module):
+    return f"sys.modules[{module!r}] = None"
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("cyclopts", ["--help"]), ("jinja2", RUN), ("regex", RUN), ("stop_words", RUN)],
+)
+def test_the_command_says_what_to_install(module, arguments):
+    ended = command(without(module), *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"atrio: the command {INSTALL.format(module)}\n"
+
+
+def test_so_does_the_module(tmp_path):
+    (tmp_path / "cyclopts.py").write_text("raise ModuleNotFoundError(name='cyclopts')")
+    ended = subprocess.run(
+        [sys.executable, "-m", "atrio", "--help"],
+        check=False, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == f"atrio: the command {INSTALL.format('cyclopts')}\n"
+
+
+def test_another_missing_module_stays_what_it_is():
+    ended = command(without("difflib"), "run", "none")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("ModuleNotFoundError: import of difflib halted; None in sys.modules\n")
+
+
+def test_a_closed_stderr_is_told_nothing():
+    ended = command(without("cyclopts") + "; sys.stderr = None")
+    assert (ended.returncode, ended.stderr) == (2, "")
+
+
+def test_an_interrupt_while_its_parts_are_imported_is_quiet():
+    ended = python(f"import sys\n{INTERRUPT}\n{COMMAND.format(before='pass', arguments=['--help'])}")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "atrio: interrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("TextAnalyzer", "regex"), ("TextAnalyzer", "stop_words"), ("ReportWriter", "jinja2")]
+)
+def test_an_agent_says_what_to_install(name, module):
+    ended = python(f"import sys; {without(module)}\nfrom atrio.agents import {name}")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(f"ModuleNotFoundError: {name} {INSTALL.format(module)}\n")
+
+
+def test_an_agent_without_anything_else_says_what_is_missing():
+    ended = python(f"import sys; {without('unicodedata')}\nfrom atrio.agents import TextCleaner")
+    assert ended.stderr.endswith("ModuleNotFoundError: import of unicodedata halted; None in sys.modules\n")
