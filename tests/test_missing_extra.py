@@ -54,9 +54,9 @@ def test_so_does_the_module(tmp_path):
 
 
 def test_another_missing_module_stays_what_it_is():
-    ended = command(without("difflib"), "run", "none")
+    ended = command(without("atrio.cli._exits"), "run", "none")
     assert ended.returncode == 1
-    assert ended.stderr.endswith("ModuleNotFoundError: import of difflib halted; None in sys.modules\n")
+    assert ended.stderr.endswith("ModuleNotFoundError: import of atrio.cli._exits halted; None in sys.modules\n")
 
 
 def test_a_closed_stderr_is_told_nothing():
@@ -79,5 +79,5 @@ def test_an_agent_says_what_to_install(name, module):
 
 
 def test_an_agent_without_anything_else_says_what_is_missing():
-    ended = python(f"import sys; {without('unicodedata')}\nfrom atrio.agents import TextCleaner")
-    assert ended.stderr.endswith("ModuleNotFoundError: import of unicodedata halted; None in sys.modules\n")
+    ended = python(f"import sys; {without('atrio.agents._cleaning')}\nfrom atrio.agents import TextCleaner")
+    assert ended.stderr.endswith("ModuleNotFoundError: import of atrio.agents._cleaning halted; None in sys.modules\n")

@@ -113,6 +113,7 @@ class TestCounts:
             ("e.g. Dr. Smith paid $3.50. He left!", 2),
             ("No sentence end", 1),
             ("Wait... what? Yes!! OK", 3),
+            ("漢. Next", 2),
             ("J. K. Rowling wrote it, i.e. not me. Or so.", 2),
             ('"Really?" she asked. "Yes."', 2),
             ("Der Hund, z. B. Rex, bellt. Dr. Frank nicht.", 2),

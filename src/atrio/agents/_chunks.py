@@ -13,7 +13,7 @@ CHUNK: Final = 1 << 16
 LONGEST_LINE: Final = 1 << 14
 """Characters; a longer stretch without the start of a line is cut between words instead."""
 
-LONGEST_SPAN: Final = 1 << 14
+LONGEST_SPAN: Final = 1 << 12
 """Characters; a longer stretch of Markdown that seems to be within links all the way is taken for none."""
 
 LONGEST_RUN: Final = 1 << 18

@@ -14,19 +14,19 @@ _NAME: Final = rf"/?(?:{_NAMES})(?=[\s/>])"
 # All of these are bounded, and none has a place within it where a long text may be cut: see `INSIDE` and `ACROSS`. What
 # stands between backticks is code, of which a reader reads every character; looking at its neighbours tells enough.
 _COMMENT: Final = r"<(?<!`<)!--(?:(?!-->)[^\n]){0,1000}-->"
-_QUOTED: Final = "{0}[^{0}()\n]{{0,300}}+(?:\\([^{0}()\n]{{0,100}}+\\)[^{0}()\n]{{0,100}}+){{0,3}}+{0}"
-_TITLE: Final = rf"""(?:{_QUOTED.format('"')}|{_QUOTED.format("'")}|\([^()\n]{{0,300}}+\))"""
+_QUOTED: Final = "{0}[^{0}()\n]{{0,150}}+(?:\\([^{0}()\n]{{0,50}}+\\)[^{0}()\n]{{0,50}}+){{0,3}}+{0}"
+_TITLE: Final = rf"""(?:{_QUOTED.format('"')}|{_QUOTED.format("'")}|\([^()\n]{{0,150}}+\))"""
 _ADDRESS: Final = r"[^\s()<>`]"
 _TARGET: Final = (
     r"\([ \t]{0,9}+"
-    rf"(?:<[^<>\n]{{0,1000}}+>|{_ADDRESS}{{0,1000}}+(?:\({_ADDRESS}{{0,300}}+\){_ADDRESS}{{0,300}}+){{0,3}}+)"
+    rf"(?:<[^<>\n]{{0,600}}+>|{_ADDRESS}{{0,600}}+(?:\({_ADDRESS}{{0,100}}+\){_ADDRESS}{{0,100}}+){{0,3}}+)"
     rf"(?:[ \t]{{1,9}}+{_TITLE})?+[ \t]{{0,9}}+\)(?!`)"
 )
 _IMAGE: Final = rf"!\[[^\[\]\n]{{0,300}}+\]{_TARGET}"
 _LINK_END: Final = rf"\]{_TARGET}"
 _DEFINITION: Final = (
     r"\[(?:(?<![^\n]\[)|(?<=\n \[)|(?<=\n  \[)|(?<=\n   \[))(?!\^)[^\[\]\n]{1,300}+\]:[ \t]{0,9}+"
-    r"(?:<[^<>\n]{0,1000}+>|(?=\S*(?:[/#:@]|\.\w))\S{1,1000}+)"  # "[note]: important" is prose
+    r"(?:<[^<>\n]{0,600}+>|(?=\S*(?:[/#:@]|\.\w))\S{1,600}+)"  # "[note]: important" is prose
     rf"(?:[ \t]{{1,9}}+{_TITLE})?+[ \t\r]{{0,9}}+(?=\n|\Z)"
 )
 _GAP: Final = r"(?:[ \t\r]+\n?|\n)[ \t]*"
@@ -43,7 +43,7 @@ _SPAN: Final = re.compile(f"{_LINK_END}|{_IMAGE}|{_COMMENT}|{_TAG}|{_DEFINITION}
 _STAND_IN: Final = '"'
 
 INSIDE: Final = (
-    r"(?<!\]\((?:[^\n()]|\([^\n()]{0,300}\)){0,2500})"
+    r"(?<!\]\((?:[^\n()]|\([^\n()]{0,150}\)){0,1800})"
     r"(?<!!\[[^\n\[\]]{0,300})"
     r"(?<!<!--(?:(?!-->)[^\n]){0,1000})"
     r"(?<!(?m:^) {0,3}(?:```|~~~)[^\n]{0,1000})"

@@ -45,12 +45,13 @@ _HAS_WORD: Final = regex.compile(r"[\p{L}\p{N}]")
 _HEADING: Final = regex.compile(r"(?m)^#{1,6}[ \t][^\n]{0,200}\n")
 _BLANK_LINE: Final = regex.compile(r"\n[^\S\n]*\n")
 
+_INITIAL: Final = rf"[\p{{L}}--{_IDEOGRAPH}]"
 # Before a name, a number or an example, and so within a sentence; "etc." may as well end one.
 _ABBREVIATIONS: Final = (
     "Dr Mr Mrs Ms Prof St Rev Hon Gen Col Capt Lt Sgt Sen Rep Gov Fig fig Eq eq vs cf approx Hr Fr Nr Abs bzw ca sog"
 )
 _SENTENCE_END: Final = regex.compile(
-    rf"(?V1)[.!?…]++(?<!\b(?:{'|'.join(_ABBREVIATIONS.split())}|\p{{L}}|\p{{L}}\.\p{{L}})\.)"
+    rf"(?V1)[.!?…]++(?<!\b(?:{'|'.join(_ABBREVIATIONS.split())}|{_INITIAL}|{_INITIAL}\.{_INITIAL})\.)"
     r"""["'”’»)\]*_`]*+(?=\s*\Z|\s++\P{Ll})"""  # noqa: RUF001 - what closes after a terminator
     r"|[؟\u06d4।॥።\u0589]++(?=\s|\Z)"
     r"|[。！？｡]++[」』”’）】》]*+"  # noqa: RUF001 - full width on purpose
