@@ -261,3 +261,11 @@ async def test_one_exception_raised_for_ever_does_not_grow(autojump_clock):
     for number in range(50):
         await Pipeline(f"p{number}").add_stage(Stage("s", ScriptedAgent(fail(error)), config=ONCE)).execute(1)
     assert len(error.__notes__) <= 10
+
+
+def test_an_async_predicate_is_refused():
+    async def judge(error):
+        return False
+
+    with pytest.raises(TypeError, match="is async"):
+        StageConfig(retry_on=judge)

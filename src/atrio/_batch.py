@@ -299,10 +299,6 @@ class BatchProcessor:
             self._permits_of.set(Permits(trio.CapacityLimiter(self.config.max_concurrent)))
             return self._permits_of.get()
 
-    @property
-    def _limiter(self) -> trio.CapacityLimiter:
-        return self._permits.limiter
-
     def _refuse_nested(self, name: str) -> None:
         task = running_task.get()
         while task is not None:

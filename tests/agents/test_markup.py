@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atrio.agents import _chunks as chunks
-from atrio.agents._chunks import LONGEST_LINE, LONGEST_SPAN, spans
+from atrio.agents._chunks import LONGEST_LINE, spans
 from atrio.agents._languages import StopWords
 from atrio.agents._markup import Markup, front_matter_end
 from atrio.agents._measures import words_of
@@ -125,7 +125,7 @@ class TestChunks:
         assert [text[start:end] for start, end in spans(text, 1)][1] == "and more words"
 
     def test_what_is_no_markdown_is_cut_between_words(self):
-        text = "](u " + "word " * LONGEST_SPAN
+        text = "](u " + "word " * LONGEST_LINE
         text = text.replace("word word ", "](u word ")
         assert len(list(spans(text, 1))) > 2
         assert all(text[start - 1] == " " for start, _ in list(spans(text, 1))[1:])

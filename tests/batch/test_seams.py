@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from atrio import BatchConfig, BatchProcessor, ChunkItem, ChunkWork, LocalEngine, current_task
+from atrio import BatchConfig, BatchError, BatchProcessor, ChunkItem, ChunkWork, LocalEngine, current_task
 from atrio.testing import ScriptedAgent, answer, capture_events, fail
 
 
@@ -138,3 +138,45 @@ async def test_an_empty_chunk_gives_nothing(autojump_clock):
 def test_the_limit_of_a_chunk_is_checked(bad):
     with pytest.raises((TypeError, ValueError), match="max_concurrent"):
         ChunkWork("part", max_concurrent=bad)
+
+
+async def test_a_source_that_raises_at_once_fails_its_batch(autojump_clock):
+    def raises():
+        raise ValueError("nothing to read")
+        yield
+
+    with capture_events() as events, pytest.raises(BatchError) as caught:
+        await BatchProcessor().map(ScriptedAgent(), raises())
+    assert caught.value.result.status == "failed"
+    assert caught.value.result.results == ()
+    assert events[-1].status == "failed"
+
+
+async def test_a_list_that_shrinks_while_its_time_runs_out_gives_what_was_there(autojump_clock):
+    inputs = [1, 2, 3, 4]
+
+    async def shrinks(data):
+        del inputs[2:]
+        await trio.sleep(9)
+
+    processor = BatchProcessor(BatchConfig(max_concurrent=1, timeout=5))
+    batch = await processor.map(shrinks, inputs)
+    assert [str(each.status) for each in batch.results] == ["cancelled", "not_started"]
+
+
+async def test_what_an_async_source_with_a_length_still_had_is_not_started(autojump_clock):
+    class Inputs:
+        def __len__(self):
+            return 4
+
+        async def __aiter__(self):
+            for seconds in (1, 9, 1, 1):
+                yield seconds
+
+    async def sleep(seconds):
+        await trio.sleep(seconds)
+
+    processor = BatchProcessor(BatchConfig(max_concurrent=1, timeout=5))
+    batch = await processor.map(sleep, Inputs())
+    assert [str(each.status) for each in batch.results] == ["success", "cancelled", "not_started", "not_started"]
+    assert {each.agent_id for each in batch.results} == {"sleep"}

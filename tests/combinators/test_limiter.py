@@ -201,3 +201,24 @@ async def test_tiny_remainders_do_not_keep_it_awake(autojump_clock):
     with trio.fail_after(100 * 0.7 / 3):
         times = await times_of(guarded, 100)
     assert times[-1] == pytest.approx(99 * 0.7 / 3)
+
+
+async def costs(data):
+    return 1
+
+
+def test_an_async_cost_is_refused():
+    with pytest.raises(TypeError, match="cost is async"):
+        RateLimiter("l", 1, cost=costs)
+
+
+@pytest.mark.parametrize("tokens", [-1, 3.5, float("nan")])
+async def test_what_the_bucket_never_holds_cannot_be_taken(tokens):
+    limiter = RateLimiter("l", 3)
+    with pytest.raises(ValueError, match="gives 0 to 3 tokens"):
+        await limiter.take(tokens)
+    assert limiter.statistics().tokens == 3
+
+
+def test_it_says_what_it_is():
+    assert repr(RateLimiter("model", 90, per=60, burst=10)) == "RateLimiter('model', rate=90, per=60, burst=10)"

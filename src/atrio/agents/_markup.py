@@ -13,7 +13,7 @@ _NAME: Final = rf"/?(?:{_NAMES})(?=[\s/>])"
 
 # All of these are bounded, and none has a place within it where a long text may be cut: see `INSIDE` and `ACROSS`. What
 # stands between backticks is code, of which a reader reads every character; looking at its neighbours tells enough.
-_COMMENT: Final = r"<(?<!`<)!--(?:(?!-->)[^\n]){0,1000}-->"
+_COMMENT: Final = r"<(?<!`<)!--(?:(?!-->|<!--)[^\n]){0,1000}-->"
 _QUOTED: Final = "{0}[^{0}()\n]{{0,150}}+(?:\\([^{0}()\n]{{0,50}}+\\)[^{0}()\n]{{0,50}}+){{0,3}}+{0}"
 _TITLE: Final = rf"""(?:{_QUOTED.format('"')}|{_QUOTED.format("'")}|\([^()\n]{{0,150}}+\))"""
 _ADDRESS: Final = r"[^\s()<>`]"
@@ -45,7 +45,7 @@ _STAND_IN: Final = '"'
 INSIDE: Final = (
     r"(?<!\]\((?:[^\n()]|\([^\n()]{0,150}\)){0,1800})"
     r"(?<!!\[[^\n\[\]]{0,300})"
-    r"(?<!<!--(?:(?!-->)[^\n]){0,1000})"
+    r"(?<!<!--(?:(?!-->|<!--)[^\n]){0,1000})"
     r"(?<!(?m:^) {0,3}(?:```|~~~)[^\n]{0,1000})"
     r"(?<!(?m:^) {0,3}\[[^\]\n]{1,300}\]:[^\n]{0,1500})"
 )
