@@ -209,4 +209,4 @@ def test_memory_is_flat(started, tmp_path):
         assert sum(1 for _ in process.stdout) == count
         peaks.append(int(process.stderr.read()))
         assert process.wait() == 0
-    assert peaks[1] - peaks[0] < 6000, "KiB; all inputs take 20,000"
+    assert peaks[1] - peaks[0] < 10_000, "KiB; all inputs take 20,000, and Python 3.13 keeps 6,500 for itself"

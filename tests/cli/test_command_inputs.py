@@ -179,7 +179,8 @@ class TestJson:
         assert refusal(file("a.jsonl", b"\n \n")) == "'a.jsonl' holds no task, a line each, and one is wanted."
 
     def test_a_broken_line_is_refused_with_its_place_in_the_file(self, file):
-        assert refusal(file("a.jsonl", b"\n\n[1,]\n")).endswith("line 3, column 4.")
+        # Not [1,]: Python 3.13 points at the comma, and those before it at what follows.
+        assert refusal(file("a.jsonl", b"\n\n[1 2]\n")).endswith("line 3, column 4.")
 
     def test_parse_json_of_a_value(self):
         assert parse_json("-5", "--value") == -5
