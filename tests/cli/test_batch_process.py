@@ -196,9 +196,10 @@ def test_kill_leaves_whole_lines(started, tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from there")
 def test_memory_is_flat(started, tmp_path):
-    """A thousand tasks and twenty thousand take the same memory, within what noise there is."""
+    """Five thousand tasks and twenty-five thousand take the same memory, within what noise there is."""
     peaks = []
-    for count in (1000, 20_000):
+    # Not from a few on: until its first few thousand objects are freed again, an interpreter grows for itself.
+    for count in (5000, 25_000):
         (tmp_path / "a.jsonl").write_text(f'[0, "{"x" * 1000}"]\n' * count)
         process = started(
             *("wait", "a.jsonl", "--log-level", "error"),
@@ -209,4 +210,4 @@ def test_memory_is_flat(started, tmp_path):
         assert sum(1 for _ in process.stdout) == count
         peaks.append(int(process.stderr.read()))
         assert process.wait() == 0
-    assert peaks[1] - peaks[0] < 10_000, "KiB; all inputs take 20,000, and Python 3.13 keeps 6,500 for itself"
+    assert peaks[1] - peaks[0] < 6000, "KiB; the inputs of the difference take 20,000"
