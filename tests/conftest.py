@@ -14,7 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The optional packages that the tests of a folder import, or that what they test does.
 NEEDED = {
     "agents": ("jinja2", "regex", "stop_words"),
-    "benchmarks": ("cyclopts", "orjson", "regex"),
+    "benchmarks": ("cyclopts", "matplotlib", "orjson", "pyperf", "regex", "rich", "scipy"),
     "cli": ("cyclopts", "jinja2", "pexpect", "regex", "rich"),
 }
 

@@ -92,3 +92,30 @@ async def test_turns_go_round(processor_time):
     # One after the other they would end at a quarter, a half, three quarters and the end.
     assert min(ended[number] for number in range(4)) > 0.5 * total
     assert ended["short"] < 0.2 * total
+
+
+@pytest.mark.parametrize(("runs", "stages"), [(1, 500), (20, 50), (500, 2)])
+async def test_a_busy_host_does_not_eat_up_the_turns(processor_time, runs, stages):
+    """What the host's tasks compute ends a turn by the clock, and the next tick has a whole turn all the same."""
+    pipeline = Pipeline("p")
+    for index in range(stages):
+        pipeline.add_stage(Stage(f"s{index}", processor_time.compute, config=StageConfig(timeout=None)))
+    ticks, host_s = 0, 2 * SECONDS
+
+    async def host():
+        nonlocal ticks
+        while True:
+            processor_time.now += host_s
+            ticks += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(host)
+        async with trio.open_nursery() as running:
+            for _ in range(runs):
+                running.start_soon(pipeline.execute, 1)
+        nursery.cancel_scope.cancel()
+    ours_s = processor_time.now - ticks * host_s
+    assert ours_s == pytest.approx(runs * stages * STEP)
+    # In each tick a turn; but in random order the host may compute between its begin and its end, or first.
+    assert ticks < 4 * ours_s / SECONDS + 40

@@ -29,35 +29,45 @@ class Turn:
         ends: the time, as of ``time.perf_counter``, at which whoever runs agents must rest.
     """
 
-    __slots__ = ("_parked", "_standing_by", "_woken", "ends")
+    __slots__ = ("_begun", "_parked", "_standing_by", "_woken_at", "ends")
 
     def __init__(self) -> None:
         self._parked = trio.lowlevel.ParkingLot()
         self._standing_by = False
-        # How many were woken and did not run yet.
-        self._woken = 0
+        # How many turns were begun, and for those who were woken and did not run yet: how many there were then.
+        self._begun = 0
+        self._woken_at: dict[trio.lowlevel.Task, int] = {}
         self.ends = 0.0
 
     async def rest(self) -> None:
         """Yield to Trio, until it is this worker's turn or there is time left in another's."""
-        if not self._standing_by and not self._woken:
+        if not self._standing_by and not self._woken_at:
             self._wake(1)
-        if self._standing_by or self._woken:
-            await self._park()
+        # Whoever waits runs in a later tick than the one in which it began to wait, or was woken.
+        before = await self._park() if self._standing_by or self._woken_at else None
         while perf_counter() >= self.ends:
-            if self._standing_by:
-                await self._park()
+            if before == self._begun:
+                # No turn was begun in this tick: the last one was ended by what the host's own tasks took.
+                self._begin()
+            elif self._standing_by:
+                before = await self._park()
             else:
+                before = self._begun
                 await self._stand_by()
-                self.ends = perf_counter() + SECONDS
         self._wake(2)
 
-    def _wake(self, count: int) -> None:
-        self._woken += len(self._parked.unpark(count=count))
+    def _begin(self) -> None:
+        self._begun += 1
+        self.ends = perf_counter() + SECONDS
 
-    async def _park(self) -> None:
+    def _wake(self, count: int) -> None:
+        for task in self._parked.unpark(count=count):
+            self._woken_at[task] = self._begun
+
+    async def _park(self) -> int:
+        """Wait to be woken, and return how many turns had begun by then."""
         await self._parked.park()
-        self._woken -= 1
+        return self._woken_at.pop(trio.lowlevel.current_task())
 
     async def _stand_by(self) -> None:
         """Wait for the next tick, alone: so there is one new turn a tick."""

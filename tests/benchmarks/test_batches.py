@@ -1,103 +1,138 @@
-"""Batches: all contestants do the same work, every row has its contestants, and short runs go through."""
+"""Batches: whoever gives other outputs, runs too many at once, keeps no order or writes other lines is noticed."""
 
-from random import Random
+import gc
+import io
+from contextlib import contextmanager
 
+import orjson
 import pytest
 import trio
 
-import batches
-import memory
-import steps
-from contestants import UnfairError
+from benchmarks.batch import items, items_twin, steps
+from benchmarks.batch.step_entries import PARTS
+from benchmarks.batch.throughput import ANSWER
+from benchmarks.expected_lines import STAGE_LINES, TASK_LINES, compared
+from benchmarks.harness.features import FEATURES
 
 
-@pytest.fixture
-def entered(tmp_path):
-    return batches.contestants(tmp_path)
+class Eager(items._OnTrio):
+    """All at once, the outputs as they come, and an error ends everything."""
+
+    def build(self, agent, places):
+        async def execute(inputs):
+            outputs = []
+
+            async def one(data):
+                outputs.append(await agent.process(data))
+
+            async with trio.open_nursery() as nursery:
+                for data in inputs:
+                    nursery.start_soon(one, data)
+            return outputs
+
+        return execute
+
+    def outcomes_of(self, result):
+        return result
+
+
+class Idle(Eager):
+    """Calls nobody."""
+
+    def build(self, agent, places):
+        async def execute(inputs):
+            return [f"{data} 1" for data in inputs]
+
+        return execute
 
 
 class TestFairness:
-    def test_all_do_the_same_work(self, entered):
-        batches.check_fairness(entered)
+    def test_outputs_that_nobody_worked_for(self):
+        outputs, calls = Idle(10, 5).answer()
+        assert (outputs, calls) == (ANSWER[0], 0)
 
-    def test_other_outputs_are_unfair(self, entered):
-        class Idle(batches.Contestant):
-            def outputs(self, agent, places, inputs):
-                return list(inputs)
+    def test_no_limit(self):
+        assert Eager(10, 5).probe_limit() == 20 != FEATURES["limit"].expected
 
-        entered["idle"] = Idle("does nothing", trio.run, entered["hand"].build)
-        with pytest.raises(UnfairError, match="idle gave other outputs"):
-            batches.check_fairness(entered)
+    def test_no_order(self):
+        assert Eager(10, 5).probe_order() != FEATURES["order"].expected
 
-    def test_other_lines_are_unfair(self, entered, tmp_path):
-        hand, silent = entered["hand"], tmp_path / "silent.jsonl"
-        silent.touch()
-        entered["silent"] = batches.Contestant("writes nothing", hand.run, hand.build, silent)
-        with pytest.raises(UnfairError, match="silent wrote other lines"):
-            batches.check_fairness(entered)
+    def test_an_error_that_ends_everything(self):
+        with pytest.raises(ExceptionGroup):
+            Eager(10, 5).probe_outcomes()
 
-    def test_a_twin_that_logs_nothing_is_noticed(self, entered):
-        entered["twin json"] = batches.Contestant(
-            "silent", entered["twin"].run, entered["twin"].build, entered["atrio json"].lines
-        )
-        entered["atrio json"].lines.touch()
-        del entered["atrio json"]
-        with pytest.raises(UnfairError, match="the twin wrote 0 lines"):
-            batches.check_fairness(entered)
+    @pytest.mark.parametrize("build", [items.Map, items_twin.Twin])
+    def test_no_time_limit(self, build):
+        assert build(10, 5).probe_timeout() == "there is no time limit"
+
+    def test_a_time_limit_is_put_back(self):
+        subject = items_twin.Twin(10, 5, timeout_s=60.0)
+        assert (subject.probe_timeout(), subject.timeout_s) == ("timeout", 60.0)
+
+    def test_a_stream_has_the_order_of_completion(self):
+        assert items.Stream(10, 5).probe_order() != FEATURES["order"].expected
 
 
-def names_in(rows):
-    return {name for row in rows for name in (row.above, row.below, row.minus) if name is not None}
+class TestLines:
+    def test_they_are_compared_field_by_field(self):
+        given = {"run_id": "r", "duration_s": 0.1}
+        lines = [{**line, **given} for line in STAGE_LINES]
+        assert compared(lines, STAGE_LINES) == 3
+        assert compared(lines[:2], STAGE_LINES) == 2
+        assert "status" in compared([{**lines[0], "status": "error"}], STAGE_LINES)
+        del lines[1]["parent_task_id"]
+        assert "parent_task_id" in compared(lines, STAGE_LINES)
+
+    def test_times_must_be_numbers(self):
+        line = {**TASK_LINES[0], "run_id": "r", "task_id": "t", "queued_s": "0.1", "duration_s": 0.1}
+        assert compared([line], TASK_LINES).startswith("queued_s of ")
+
+    def test_a_program_that_writes_nothing(self):
+        class Silent(items.MapLines):
+            def writing_to(self, file):
+                return contextmanager(lambda: iter([None]))()
+
+        assert Silent(10, 5).probe_lines() == 0 != FEATURES["lines"].expected
+
+    def test_lines_go_to_a_file_that_is_gone(self):
+        subject = items.MapLines(20, 5)
+        subject.time(1)
+        events = {orjson.loads(line)["event"] for line in io.BytesIO(subject.written)}
+        assert events == {"task.end"}
 
 
-def test_short_batches(monkeypatch):
-    monkeypatch.setattr(batches, "SIZES", (100, 200))
-    monkeypatch.setattr(batches, "ITEMS_A_SAMPLE", 300)
-    monkeypatch.setattr(steps, "TIMES", 100)
-    labels, samples = batches.samples(1, Random(1))
-    assert set(labels) == set(samples) == names_in(batches.rows()) | set(steps.steps())
-    assert all(seconds > 0 for each in samples.values() for seconds in each)
-    costs = batches.costs(labels, samples)
-    assert "| 200 items: twin, quiet |" in costs
-    assert "| ask for a pending cancellation |" in costs
+class TestTiming:
+    def test_short_batches_take_time(self):
+        cost = items.Map(100, 5).time(2)
+        assert cost.cpu_s > 0
+        assert 0 < cost.wall_s < 10
+
+    @pytest.mark.parametrize("collected", [True, False])
+    def test_the_garbage_collector(self, monkeypatch, collected):
+        seen = []
+        subject = items.Handwritten(10, 5, collected=collected)
+
+        def build(agent, places):
+            async def execute(inputs):
+                seen.append(gc.isenabled())
+
+            return execute
+
+        monkeypatch.setattr(subject, "build", build)
+        subject.time(1)
+        assert set(seen) == {collected}
+        assert gc.isenabled()
+
+    def test_short_sleeps(self):
+        # Ten at once: each place sleeps for two items.
+        assert 0.02 <= items.Map(20, 10, sleeps_s=[0.01, 0.02]).time(1).wall_s < 5
 
 
-def test_short_sleeps(monkeypatch):
-    monkeypatch.setattr(batches, "SLEEPING_ITEMS", 20)
-    monkeypatch.setattr(batches, "SLEEPING_PLACES", 10)
-    monkeypatch.setattr(batches, "DELAYS_S", (0.01, 0.02))
-    assert sum(batches.delays(20)) == pytest.approx(0.3)
-    labels, samples = batches.sleeping_samples(1, Random(1))
-    assert names_in(batches.SLEEPING_ROWS) <= set(samples) == set(labels) | {f"{name}, CPU" for name in labels}
-    # Ten at once: each place sleeps for two items.
-    assert all(0.02 <= seconds < 1 for name in labels for seconds in samples[name])
-    assert all(0 < seconds < 1 for name in labels for seconds in samples[f"{name}, CPU"])
-    assert "items a second" in batches.sleeping_costs(labels, samples)
+class TestSteps:
+    def test_each_has_its_label(self):
+        assert list(steps.PARTS) == list(PARTS)
 
-
-class TestMemory:
-    def test_what_is_kept(self):
-        ours, loop = (memory.measured("kept", who, "1000") for who in ("atrio", "hand"))
-        assert 8 <= loop["kept"] < 24  # a list of what was there before
-        assert loop["kept"] < ours["kept"] <= ours["peak"] < 1000
-
-    def test_streams_say_the_size_of_their_process(self):
-        assert 5 < memory.measured("stream", "100")["largest"] < 500
-
-    @pytest.mark.parametrize("rigorous", [True, False])
-    def test_every_row_is_measured(self, monkeypatch, rigorous):
-        def planted(kind, *_):
-            return {"largest": 30.0} if kind == "stream" else {"kept": 200.0, "peak": 210.0}
-
-        monkeypatch.setattr(memory, "measured", planted)
-        labels, samples = memory.samples(2, Random(1), rigorous=rigorous)
-        rows = memory.rows(rigorous=rigorous)
-        assert names_in(rows) <= set(samples)
-        assert [row.verdict(row.measured(samples, Random(1)).median) for row in rows if row.target] == ["met"] * 3
-        assert ("1,000,000" in rows[-1].label) == rigorous
-        assert "| 200 bytes an item | 210 bytes an item |" in memory.costs(labels, samples)
-
-    def test_lost_items_are_noticed(self, monkeypatch):
-        monkeypatch.setattr(memory, "_runner", lambda _: lambda pairs: [0] * len(pairs))
-        with pytest.raises(RuntimeError, match="other outputs"):
-            memory.kept("planted", 10)
+    @pytest.mark.parametrize("part", PARTS)
+    def test_each_is_done(self, part):
+        assert steps.Step(part).answer() == "done"
+        assert steps.Step(part).time(100).cpu_s >= 0

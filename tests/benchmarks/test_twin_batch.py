@@ -7,9 +7,11 @@ import logging
 
 import pytest
 
-from twin_batch import BatchProcessor, TaskStatus
-from twin_logging import logging_to
-from twin_records import current_task_id
+from benchmarks.twin.batch import BatchProcessor, TaskStatus
+from benchmarks.twin.logs import logging_to
+from benchmarks.twin.pipeline import Pipeline
+from benchmarks.twin.records import current_task_id
+from benchmarks.twin.stage import Stage
 
 
 async def double(data):
@@ -136,3 +138,28 @@ def test_progress_comes_at_tenths(total, expected):
     events = [line["event"] for line in lines]
     assert events == ["batch.start", *["batch.progress"] * expected, "batch.end"]
     assert (lines[-2]["percent"], lines[-1]["successful"]) == (100.0, total)
+
+
+def test_lines_say_what_the_batch_runs_inside():
+    async def batch(data):
+        return (await BatchProcessor().map(double, data)).unwrap()
+
+    file = io.BytesIO()
+    with logging_to(file, logging.getLogger("twin.batch"), logging.DEBUG):
+        result = asyncio.run(Pipeline("p").add_stage(Stage("s", batch)).execute([1, 2]))
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert result.output == [2, 4]
+    assert {line["event"] for line in lines} == {"batch.start", "task.end", "batch.progress", "batch.end"}
+    assert {(line["parent_run_id"], line["parent_stage_id"], line["parent_task_id"]) for line in lines} == {
+        (result.run_id, "s", None)
+    }
+
+
+def test_a_failed_task_says_why():
+    file = io.BytesIO()
+    with logging_to(file, logging.getLogger("twin.batch"), logging.ERROR):
+        run_map(picky, [0, 1])
+    (line,) = (json.loads(line) for line in file.getvalue().splitlines())
+    assert (line["event"], line["task_index"], line["status"]) == ("task.end", 1, "error")
+    assert (line["error_type"], line["error_message"]) == ("ValueError", "odd: 1")
+    assert "Traceback" in line["error_stack"]

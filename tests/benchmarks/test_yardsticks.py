@@ -1,21 +1,31 @@
-"""The yardsticks do what they claim: what is compared must be the same work."""
+"""The pipeline twin does what it claims: what is compared must be the same work."""
 
 import asyncio
+import dataclasses
 import io
 import json
 import logging
 import time
 from random import Random
 
+import attrs
 import pytest
 import trio
 
-import handwritten
-import twin
-import twin_events
-from twin_logging import JsonFormatter, lean_records, log_event, logging_to
-from twin_records import PipelineError, RunContext, RunStatus, StageStatus, current_run, new_run_id
-from twin_stage import Backoff, ErrorPolicy, Stage, StageConfig, call_by_timeout, call_by_wait_for, is_transient
+import atrio
+from benchmarks.twin import events as twin_events
+from benchmarks.twin import pipeline as twin
+from benchmarks.twin.logs import JsonFormatter, lean_records, log_event, logging_to
+from benchmarks.twin.records import PipelineError, RunContext, RunStatus, StageStatus, current_run, new_run_id
+from benchmarks.twin.stage import (
+    Backoff,
+    ErrorPolicy,
+    Stage,
+    StageConfig,
+    call_by_timeout,
+    call_by_wait_for,
+    is_transient,
+)
 
 CALLS = [call_by_wait_for, call_by_timeout]
 NO_WAIT = Backoff(initial=0)
@@ -79,6 +89,13 @@ def execute(pipeline, data="x", context=None):
     return asyncio.run(pipeline.execute(data, context))
 
 
+def atrio_pipeline_of(stages):
+    pipeline = atrio.Pipeline("p")
+    for index in range(stages):
+        pipeline.add_stage(atrio.Stage(f"s{index}", Add("!")))
+    return pipeline
+
+
 def lines_of(file):
     return [json.loads(line) for line in file.getvalue().splitlines()]
 
@@ -88,34 +105,6 @@ def logged(pipeline, level=logging.DEBUG):
     with logging_to(file, logging.getLogger("twin"), level):
         execute(pipeline)
     return lines_of(file)
-
-
-class TestHandwrittenLoops:
-    def test_pipeline_passes_data_through_all_agents(self):
-        assert trio.run(handwritten.run_pipeline, [Add("1"), Add("2"), Add("3")], "x") == "x123"
-
-    def test_pipeline_gives_each_stage_a_minute(self):
-        class Slow:
-            async def process(self, data):
-                await trio.sleep(61)
-
-        with pytest.raises(trio.TooSlowError):
-            trio.run(handwritten.run_pipeline, [Slow()], "x", clock=trio.testing.MockClock(autojump_threshold=0))
-
-    def test_batch_keeps_the_order_and_the_limit(self):
-        class Gauge:
-            running = highest = 0
-
-            async def process(self, data):
-                self.running += 1
-                self.highest = max(self.highest, self.running)
-                await trio.sleep(0.001 * (3 - data % 3))
-                self.running -= 1
-                return data * 2
-
-        gauge = Gauge()
-        assert trio.run(handwritten.run_batch, gauge, range(20), 4) == [2 * x for x in range(20)]
-        assert gauge.highest == 4
 
 
 class TestTwinStages:
@@ -317,6 +306,33 @@ class TestTwinRuns:
 
         asyncio.run(main())
         assert ticks >= 5
+
+
+class TestTwinFigures:
+    def test_counts_and_figures_are_over_the_stages_that_ran(self):
+        flaky = Scripted(ConnectionError("down"))
+        pipeline = pipeline_of(Add("1"), Add("2"), error_policy=ErrorPolicy.STOP)
+        pipeline.add_stage(Stage("last", flaky, config=StageConfig(error_policy=ErrorPolicy.STOP)))
+        pipeline.add_stage(Stage("never", Add("3")))
+        result = execute(pipeline)
+        durations = [record.duration_s for record in result.stages]
+        summary, performance = result.summary, result.performance
+        assert (summary.total_stages, summary.successful_stages, summary.failed_stages) == (4, 2, 1)
+        assert (summary.skipped_stages, summary.total_execution_time_s) == (0, result.duration_s)
+        assert summary.average_stage_time_s == performance.average_stage_time_s == pytest.approx(sum(durations) / 3)
+        assert (performance.failure_rate, performance.stage_efficiency) == (1 / 3, 2 / 3)
+        assert (performance.min_stage_time_s, performance.max_stage_time_s) == (min(durations), max(durations))
+        assert performance.p95_stage_time_s == max(durations)
+        assert performance.total_stage_time_s == pytest.approx(sum(durations))
+
+    def test_they_are_atrios(self):
+        ours = trio.run(atrio_pipeline_of(3).execute, "x")
+        theirs = execute(pipeline_of(Add("!"), Add("!"), Add("!")))
+        for what in ("summary", "performance"):
+            assert [field.name for field in dataclasses.fields(getattr(theirs, what))] == list(
+                attrs.fields_dict(type(getattr(ours, what)))
+            )
+        assert theirs.to_dict().keys() == ours.to_dict().keys() - {"last_output"}
 
 
 class TestTwinLogging:

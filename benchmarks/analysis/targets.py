@@ -1,0 +1,40 @@
+"""The targets that no row of the suite has, for the one table of all targets (``report.tables.target_table``).
+
+They belong to parts of atrio that are not built yet; whoever builds one moves its
+target from `PLANNED` to a row of the suite.
+"""
+
+from dataclasses import dataclass
+
+NOT_BUILT = "not built yet"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A target of a part that is not built, or not measured, yet.
+
+    Args:
+        part: of atrio, in the words of its documentation.
+        label: what is to be measured.
+        target: as the table shows it.
+    """
+
+    part: str
+    label: str
+    target: str
+
+
+PLANNED = (
+    Planned("logs", "`JsonLinesSink`, a line / `orjson.dumps` and `os.write` of the same bytes", "<= 2"),
+    Planned("logs", "through structlog, an event / structlog's fastest configuration", "<= 1.5"),
+    Planned("logs", "`atrio events summary`, speed of reading / `orjson.loads` alone", ">= 0.5"),
+    Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: first suggestion, CPU", "<= 20 ms"),
+    Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: a plan of five stages, CPU", "<= 20 ms"),
+    Planned("registry", "10,000 registrations / 1,000 registrations", "<= 12"),
+    Planned("registry", "a lookup among 10,000 agents / among 1,000: independent of size", "about 1"),
+    Planned("registry", "measuring a call, for the ranking", "<= 1.5 us"),
+    Planned("command line", "`atrio check`, a file of 200 agents less one of 2", "<= 100 ms"),
+    Planned("history", "a run with the history on / with it off", "<= 1.1"),
+    Planned("history", "purging 100,000 runs, the longest hold of the writer", "<= 50 ms"),
+    Planned("history", "`atrio status` among 1,000,000 stage records", "<= 200 ms"),
+)

@@ -1,0 +1,1 @@
+"""How anything is measured: what is common to all suites, and knows none of them."""
