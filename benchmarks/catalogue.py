@@ -33,6 +33,13 @@ SUITE_OF: Mapping[str, str] = MappingProxyType(
     {program.name: suite for suite, module in _MODULES.items() for program in module.PROGRAMS}
 )
 
+_AIMED = {name for row in ROWS if row.target for name in row.programs}
+
+
+def tier_of(program: Program) -> Tier:
+    """Return the least tier that measures a program: every target is measured by the quick one."""
+    return min(program.tier, Tier.QUICK) if program.name in _AIMED else program.tier
+
 
 def words_of(program: Program) -> set[str]:
     """Return what a program is picked by: its suite, its names and each part of them, whose it is, and its unit."""
@@ -60,11 +67,11 @@ def picked(only: Sequence[str], tier: Tier) -> list[Program]:
     wanted = {
         program.name
         for program in PROGRAMS.values()
-        if program.name in only or (program.tier <= tier and (not only or not words_of(program).isdisjoint(only)))
+        if program.name in only or (tier_of(program) <= tier and (not only or not words_of(program).isdisjoint(only)))
     }
     partners = {name for row in ROWS if row.above in wanted for name in row.programs}
     return [
         program
         for program in PROGRAMS.values()
-        if program.name in wanted or (only and program.name in partners and program.tier <= tier)
+        if program.name in wanted or (only and program.name in partners and tier_of(program) <= tier)
     ]

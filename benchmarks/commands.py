@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.analysis import compare as comparing
 from benchmarks.analysis.gate import gate_report
 from benchmarks.analysis.runs import Run
-from benchmarks.catalogue import PROGRAMS, ROWS, WORKS, picked
+from benchmarks.catalogue import PROGRAMS, ROWS, WORKS, picked, tier_of
 from benchmarks.harness import machine
 from benchmarks.harness.environments import Environments
 from benchmarks.harness.folders import WHOLE, RunFolder
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         folder = RunFolder.to_resume(options.results)
         plan = folder.plan()
     else:
-        folder, plan = begun(options.results, tier_of(options), options.only, options.rounds, options.seed)
+        folder, plan = begun(options.results, asked_tier(options), options.only, options.rounds, options.seed)
     whole = measured(folder, plan)
     show(Run(whole), ROWS)
     written = write_report(Run(whole), ROWS, folder.path)
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def tier_of(options: argparse.Namespace) -> Tier:
+def asked_tier(options: argparse.Namespace) -> Tier:
     """Return how much is measured."""
     if options.rigorous:
         return Tier.RIGOROUS
@@ -155,6 +155,6 @@ def listed(_: argparse.Namespace) -> int:
     for program in PROGRAMS.values():
         having = ", ".join(program.features) or "nothing beside the work"
         where = f"; environment {program.environment}" if program.environment else ""
-        print(f"{program.name}\n    {program.label}: {having}; {program.hears}; {program.tier.name.lower()}{where}")
+        print(f"{program.name}\n    {program.label}: {having}; {program.hears}; {tier_of(program).name.lower()}{where}")
     print(f"{len(PROGRAMS)} programs, {len(WORKS)} works")
     return 0

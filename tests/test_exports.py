@@ -12,7 +12,10 @@ from typing import TypeVar
 
 import pytest
 
-MODULES = ["atrio", "atrio.adapters", "atrio.agents", "atrio.errors", "atrio.events", "atrio.sinks", "atrio.testing"]
+MODULES = [
+    "atrio", "atrio.adapters", "atrio.agents", "atrio.errors", "atrio.events", "atrio.logs", "atrio.sinks",
+    "atrio.testing",
+]  # fmt: skip
 
 # The modules that define names themselves; the others hand on those of their rooms.
 DEFINING = ["atrio.errors", "atrio.testing"]

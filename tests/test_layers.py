@@ -48,6 +48,7 @@ ROOMS = (
     "combinators",
     "adapters",
     "sinks",
+    "logs",
     "agents",
     "testing",
     "atrio",  # the face, which hands the names above on
@@ -194,7 +195,9 @@ def test_slow_packages_are_imported_by_one_room_that_is_itself_imported_late():
     assert not [each for each in eager if not each.startswith("atrio.cli")], eager
 
 
-@pytest.mark.parametrize("module", ["atrio", "atrio.testing", "atrio.adapters", "atrio.agents", "atrio.sinks"])
+@pytest.mark.parametrize(
+    "module", ["atrio", "atrio.testing", "atrio.adapters", "atrio.agents", "atrio.sinks", "atrio.logs"]
+)
 def test_importing_atrio_imports_nothing_slow(module):
     """As measured: no chain of imports, a dependency's own included, brings them in."""
     slow = {"asyncio", "cattrs", "cyclopts", "jinja2", "rich", "sqlite3", "structlog", "urllib.request"}

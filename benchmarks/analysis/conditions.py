@@ -56,8 +56,8 @@ def _python(run: Run, program: str) -> str:
 def _of_packages(old: Run, new: Run, programs: Iterable[str]) -> list[str]:
     """Return the packages that were of another version, each change once."""
     changes: dict[str, None] = {}
-    for program in programs:
-        before, after = (run.programs[program].get("packages") or {} for run in (old, new))
+    for environment in dict.fromkeys(new.programs[program].get("environment") for program in programs):
+        before, after = (_packages_in(run, environment) for run in (old, new))
         if not before or not after:
             continue
         for package in sorted({*before, *after}, key=_plain):
@@ -65,6 +65,12 @@ def _of_packages(old: Run, new: Run, programs: Iterable[str]) -> list[str]:
             if versions[0] != versions[1]:
                 changes[f"{package} {versions[0]}, then {versions[1]}"] = None
     return [f"packages differ: {'; '.join(changes)}"] if changes else []
+
+
+def _packages_in(run: Run, environment: str | None) -> Mapping[str, str]:
+    """Return the packages of an environment; a run tells them with one of its programs."""
+    told = (each.get("packages") for each in run.programs.values() if each.get("environment") == environment)
+    return next(filter(None, told), {})
 
 
 def _plain(name: str) -> str:

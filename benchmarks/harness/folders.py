@@ -19,7 +19,7 @@ class NothingToResumeError(Exception):
 def write_whole(path: Path, content: Mapping[str, Any]) -> None:
     """Write a file so that it is there whole or not at all."""
     beside = path.with_name(f"{path.name}.part")
-    beside.write_text(json.dumps(content, indent=1) + "\n")
+    beside.write_text(json.dumps(content) + "\n")
     beside.replace(path)
 
 

@@ -149,6 +149,13 @@ class Measurement:
         """Return the run as its file has it."""
         samples = self.folder.samples()
         programs = {name: dict(described) for name, described in prepared.items()}
+        told: set[str | None] = set()
+        for described in programs.values():
+            # Those of one environment are the same for all of its programs, and many.
+            if described.get("packages") and described["environment"] in told:
+                del described["packages"]
+            elif described.get("packages"):
+                told.add(described["environment"])
         for sample in samples:
             if "error" in sample:
                 programs[sample["program"]] |= {"status": "failed", "reason": sample["error"]}

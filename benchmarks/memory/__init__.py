@@ -7,7 +7,7 @@ PLACES = 50
 SIZES = (10_000, 100_000)
 STREAMED = (10_000, 200_000, 1_000_000)
 # What is allocated hardly differs from one process to another: a few rounds are enough, fewer of what takes long.
-ROUNDS, LARGE_ROUNDS = 7, 3
+ROUNDS, LARGE_ROUNDS, LARGEST_ROUNDS = 7, 3, 1
 
 ANSWER = [[f"{index:03} 1" for index in range(100)], 100]
 RESULTS = ("limit", "order", "outcomes")
@@ -62,7 +62,7 @@ def _streamed_work(size: int) -> Work:
 
 
 def _streamed(size: int) -> Program:
-    tier, rounds = (Tier.RIGOROUS, LARGE_ROUNDS) if size == STREAMED[-1] else (Tier.QUICK, ROUNDS)
+    tier, rounds = (Tier.RIGOROUS, LARGEST_ROUNDS) if size == STREAMED[-1] else (Tier.QUICK, ROUNDS)
     work = f"memory.streamed.{size}"
     return Program(f"{work}.atrio", "atrio's `stream`, the whole process", work, "benchmarks.memory.streams:Streamed",
                    {"items": size}, ("limit", "outcomes"), tier=tier, rounds_at_most=rounds,

@@ -14,12 +14,9 @@ import enum
 import importlib
 import inspect
 import os
-import re
 import subprocess
 import sys
-import textwrap
 import types
-import typing
 
 import attrs
 from docutils import nodes
@@ -27,39 +24,24 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from atrio import events
-from atrio.sinks.structlog import SCHEMA
+from atrio.events._catalogue import own_fields, shared_fields
 
 LOGGER = logging.getLogger(__name__)
 # Of atrio.events the classes are described as they come; the rest of it is for atrio's own rooms.
-PUBLIC_MODULES = ("atrio", "atrio.adapters", "atrio.agents", "atrio.errors", "atrio.sinks", "atrio.testing")
+PUBLIC_MODULES = (
+    "atrio",
+    "atrio.adapters",
+    "atrio.agents",
+    "atrio.errors",
+    "atrio.logs",
+    "atrio.sinks",
+    "atrio.testing",
+)
 HIDDEN_COLON = "\ue000"
 
 
 def event_classes():
-    return typing.get_args(events.Event)
-
-
-def envelope_fields():
-    """Return the fields that every event class has, in order."""
-    shared = set.intersection(*({field.name for field in attrs.fields(kind)} for kind in event_classes()))
-    return [field for field in attrs.fields(event_classes()[0]) if field.name in shared]
-
-
-def descriptions(kind):
-    """Return what the docstrings of `kind` and of its bases say of each attribute."""
-    found = {}
-    for each in reversed(kind.__mro__):
-        text = inspect.cleandoc(each.__dict__.get("__doc__") or "")
-        _, _, attributes = text.partition("Attributes:\n")
-        for name, sentence in re.findall(r"^(\w+): (.*(?:\n +.*)*)", textwrap.dedent(attributes), flags=re.MULTILINE):
-            found[name] = " ".join(sentence.split())
-    return found
-
-
-def type_of(field):
-    """Return the type of a field in words: ``str or null``."""
-    names = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-    return " or ".join({"None": "null", "datetime": "str"}.get(name, name) for name in names.split(" | "))
+    return events.EVENT_KINDS
 
 
 def level_of(kind):
@@ -80,11 +62,9 @@ def table(rows):
     yield ""
 
 
-def field_rows(kind, fields):
-    meanings = descriptions(kind)
+def field_rows(fields):
     for field in fields:
-        meaning = meanings[field.name].replace("None", "null")
-        yield f"``{field.name}``", type_of(field), meaning[:1].upper() + meaning[1:]
+        yield f"``{field.name}``", " or ".join(field.types), field.meaning
 
 
 class Generated(SphinxDirective):
@@ -106,14 +86,12 @@ class EventTables(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
 
     def lines(self):
-        shared = {field.name for field in envelope_fields()}
         for kind in event_classes():
-            own = [field for field in attrs.fields(kind) if field.name not in shared]
             yield from (f"### {kind.event_name}", "", "```{eval-rst}")
             sentence, name = inspect.getdoc(kind).splitlines()[0], kind.__name__
             yield f"{sentence} Class :class:`~atrio.events.{name}`, level {level_of(kind)}"
             yield ""
-            yield from table(field_rows(kind, own))
+            yield from table(field_rows(own_fields(kind)))
             yield from ("```", "")
 
 
@@ -126,24 +104,17 @@ class EventClasses(Generated):
 
 class EnvelopeTable(Generated):
     def lines(self):
-        yield from table(
-            [
-                ("``schema``", "int", f"The version of this catalogue: {SCHEMA}."),
-                ("``event``", "str", "The event's dotted name."),
-                *field_rows(event_classes()[0], envelope_fields()),
-                ("``seq``", "int", "0, 1, 2, ... within the run, counted among the lines written."),
-            ]
-        )
+        yield from table(field_rows(shared_fields()))
 
 
 class Help(SphinxDirective):
     """What ``atrio COMMAND --help`` prints."""
 
-    optional_arguments = 1
+    optional_arguments = 2
     WIDTH = "84"
 
     def run(self):
-        command = self.arguments[:1]
+        command = self.arguments
         printed = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "atrio", *command, "--help"],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": self.WIDTH, "NO_COLOR": "1"},

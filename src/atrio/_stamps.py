@@ -54,3 +54,8 @@ def utc_clock() -> Callable[[], datetime]:
 def utc_now() -> datetime:
     """Return the time of day, aware, in UTC."""
     return stamps.get().utc_now()
+
+
+def elapsed_clock() -> float:
+    """Return seconds on a clock for what waits outside Trio's loop, or in spite of it."""
+    return time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Final
 
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
@@ -33,19 +34,30 @@ def encoded_size(text: str) -> int:
     return len(json.dumps(text)) - 2
 
 
-def cut(text: str, size: int) -> str:
-    """Return `text`, cut in the middle with an ellipsis where it would fill more than `size` bytes of JSON."""
-    if len(text) <= size and encoded_size(text) <= size:
+def utf8_size(text: str) -> int:
+    """Return how many bytes `text` fills in JSON, without its quotes, where only what must be escaped is."""
+    return len(json.dumps(text, ensure_ascii=False).encode()) - 2
+
+
+def cut(text: str, size: int, size_of: Callable[[str], int] = encoded_size) -> str:
+    """Return `text`, cut in the middle with an ellipsis where it would fill more than `size` bytes of JSON.
+
+    Args:
+        text: one that can be encoded.
+        size: how many bytes it may fill; at least those of the ellipsis.
+        size_of: says how many bytes a text fills.
+    """
+    if len(text) <= size and size_of(text) <= size:
         return text
-    half = (size - encoded_size(_ELLIPSIS)) // 2
+    half = (size - size_of(_ELLIPSIS)) // 2
     # Every character fills a byte at least, so that no more than `half` of them need be looked at.
     lengths = range(min(half, len(text)) + 1)
-    head = bisect_right(lengths, half, key=lambda length: encoded_size(text[:length])) - 1
-    tail = bisect_right(lengths, half, key=lambda length: encoded_size(text[len(text) - length :])) - 1
+    head = bisect_right(lengths, half, key=lambda length: size_of(text[:length])) - 1
+    tail = bisect_right(lengths, half, key=lambda length: size_of(text[len(text) - length :])) - 1
     return f"{text[:head]}{_ELLIPSIS}{text[len(text) - tail :]}"
 
 
-_LONGEST_MESSAGE: Final = 10_000
+LONGEST_MESSAGE: Final = 10_000
 """Characters of what a group says of what is in it."""
 
 
@@ -56,7 +68,7 @@ def message_of(error: BaseException) -> str:
         if isinstance(error, BaseExceptionGroup):
             # Else it says how many there are, and not what they are: "Exceptions from Trio nursery (1 sub-exception)".
             inside = "; ".join(f"{type(each).__name__}: {message_of(each)}" for each in error.exceptions[:5])
-            message = f"{message}: {inside}"[:_LONGEST_MESSAGE]
+            message = f"{message}: {inside}"[:LONGEST_MESSAGE]
     except Exception:  # noqa: BLE001 - describing an error must never be one
         return f"<{type(error).__name__}, whose str() raises>"
     return message

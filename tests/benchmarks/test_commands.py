@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.catalogue import PROGRAMS, ROWS, SUITES, WORKS, UnknownSelectionError, picked
+from benchmarks.catalogue import PROGRAMS, ROWS, SUITES, WORKS, UnknownSelectionError, picked, tier_of
 from benchmarks.harness.features import FEATURES
 from benchmarks.harness.programs import Tier
 
@@ -63,6 +63,11 @@ def test_what_ci_guards_is_measured_in_the_core():
     assert {PROGRAMS[name].tier for name in gated} == {Tier.CORE}
 
 
+def test_every_target_is_measured_by_the_quick_tier():
+    quick = {program.name for program in picked([], Tier.QUICK)}
+    assert {name for row in ROWS if row.target for name in row.programs} <= quick
+
+
 def test_a_tier_has_those_below_it():
     core, quick, rigorous = ({each.name for each in picked([], tier)} for tier in Tier)
     assert core < quick < rigorous
@@ -71,7 +76,7 @@ def test_a_tier_has_those_below_it():
 def test_what_is_picked_brings_what_its_rows_compare_it_with():
     names = {program.name for program in picked(["guard"], Tier.QUICK)}
     for row in ROWS:
-        if row.above in names and all(PROGRAMS[name].tier <= Tier.QUICK for name in row.programs):
+        if row.above in names and all(tier_of(PROGRAMS[name]) <= Tier.QUICK for name in row.programs):
             assert set(row.programs) <= names
 
 

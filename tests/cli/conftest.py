@@ -32,14 +32,14 @@ class Ended:
 
 
 @pytest.fixture
-def atrio(capsys, monkeypatch, tmp_path) -> Callable[..., Ended]:
+def atrio(capfd, monkeypatch, tmp_path) -> Callable[..., Ended]:
     """Run the command line in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Ended:
-        capsys.readouterr()
+        capfd.readouterr()
         code = main(arguments)
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         return Ended(code, out, err)
 
     return run

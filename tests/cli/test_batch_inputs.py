@@ -22,7 +22,7 @@ def batch(atrio, ready_made):
 
     def run(*arguments: str):
         ended = atrio("batch", "same", *arguments, "--log-level", "error")
-        lines = sorted(map(json.loads, ended.out.splitlines()), key=lambda line: line["index"])
+        lines = sorted(map(json.loads, ended.out.split("\n")[:-1]), key=lambda line: line["index"])
         said = [line for line in ended.err.splitlines() if line.startswith("atrio: ")]
         return ended.code, {line["input"]: line.get("result", line.get("error")) for line in lines}, said
 

@@ -85,7 +85,7 @@ class TestReaders:
         first = process.stdout.readline()
         # The pipe holds 64 KiB, about 16 lines; what ends beyond them waits for its turn.
         while (events := (tmp_path / "run.log").read_text()).count('"task.end"') < 15:
-            pass
+            assert process.poll() is None
         assert events.count('"task.start"') < 60
         lines = parsed(first + process.stdout.read())
         assert process.wait() == 0

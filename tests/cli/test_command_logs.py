@@ -1,9 +1,14 @@
+import contextlib
+import io
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
 from atrio import ErrorPolicy
+from atrio.cli import main
 
 ENVELOPE = ["schema", "event", "level", "timestamp", "logger", "run_id"]
 RUN = ("run", "text-report", "--value", '"text"')
@@ -101,3 +106,57 @@ class TestForPeople:
         assert ended.code == 0
         assert ended.err.isascii()
         assert "stage_id=report_writer" in ended.err
+
+
+class TestJsonOnStderr:
+    def test_is_added_to_a_file_that_others_write_to(self, spawned, tmp_path):
+        log = tmp_path / "both.log"
+        with log.open("wb") as stderr:  # as a shell's 2> does
+            process = spawned(*RUN, "--log-file", "both.log", stderr=stderr)
+            assert process.wait() == 0
+        lines = lines_of(log.read_text())
+        assert sorted(line["seq"] for line in lines) == sorted([*range(5), *range(8)])
+
+    def test_that_nobody_reads_does_not_keep_the_result(self, spawned):
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b" " * 512)
+        os.set_blocking(writing, True)
+        process = spawned(*RUN, stdout=subprocess.PIPE, stderr=writing)
+        assert b"| Words | 1 |" in process.stdout.read()
+        assert process.wait() == 0
+        os.close(reading)
+        os.close(writing)
+
+    def test_where_a_host_has_put_an_object_of_its_own(self, capfd, monkeypatch):
+        monkeypatch.setattr("sys.stderr", io.StringIO())
+        assert main(RUN) == 0
+        assert len(lines_of(capfd.readouterr().err)) == 5
+
+    def test_has_who_wrote_it(self, atrio):
+        assert {(line["pid"], line["service"]) for line in lines_of(atrio(*RUN).err)} == {(os.getpid(), None)}
+
+
+class TestALogFileThatIsRotated:
+    def test_goes_on_under_its_name(self, atrio, ready_made, tmp_path):
+        async def rotate(data):
+            (tmp_path / "run.log").rename(tmp_path / "run.log.1")
+
+        ready_made("rotating", rotate)
+        assert atrio("run", "rotating", "--value", "1", "--log-file", "run.log").code == 0
+        names = [[line["seq"] for line in lines_of((tmp_path / name).read_text())] for name in ("run.log.1", "run.log")]
+        assert names == [[0, 1], [2, 3]]
+
+    def test_that_goes_away_says_how_many_lines_were_lost(self, atrio, ready_made, tmp_path):
+        folder = tmp_path / "logs"
+        folder.mkdir()
+
+        async def remove(data):
+            (folder / "run.log").unlink()
+            folder.rmdir()
+
+        ready_made("removing", remove)
+        ended = atrio("run", "removing", "--value", "1", "--log-file", "logs/run.log", "--log-level", "error")
+        assert ended.err == "atrio: 2 lines could not be written to the log file 'logs/run.log'.\n"

@@ -73,8 +73,13 @@ class TestReadersThatGo:
         )
         assert (done.returncode, done.stdout, done.stderr) == (141, b"{\n", b"")
 
-    def test_of_stderr_leave_the_result_alone(self, spawned):
-        process = spawned("run", "text-report", "--value", '"a"', stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    @pytest.mark.parametrize("log_format", ["json", "console"])
+    def test_of_stderr_leave_the_result_alone(self, spawned, log_format):
+        process = spawned(
+            *("run", "text-report", "--value", '"a"', "--log-format", log_format),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         process.stderr.close()
         code, out = outcome_of(process, process.stdout)
         assert code == 0
@@ -94,7 +99,7 @@ class TestInterrupt:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        while b'"stage_id": "text_analyzer"' not in process.stderr.readline():
+        while b'"stage_id":"text_analyzer"' not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
         code, err = outcome_of(process, process.stderr)

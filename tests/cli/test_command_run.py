@@ -59,11 +59,14 @@ class TestTextReport:
         ended = atrio("run", "Text-repotr", "--value", '""')
         assert ended.code == 2
         assert ended.err == (
-            "atrio: there is no pipeline 'Text-repotr'. Did you mean 'text-report'? Known: text-report.\n"
+            "atrio: there is no pipeline 'Text-repotr'. Did you mean 'text-report'? Known: text-report, and your own "
+            "as module:attribute.\n"
         )
 
     def test_by_a_name_that_is_far_away(self, atrio):
-        assert atrio("run", "zzz").err == "atrio: there is no pipeline 'zzz'. Known: text-report.\n"
+        assert atrio("run", "zzz").err == (
+            "atrio: there is no pipeline 'zzz'. Known: text-report, and your own as module:attribute.\n"
+        )
 
 
 class TestOutput:
@@ -274,7 +277,13 @@ class TestMisuse:
         ("arguments", "sentence"),
         [
             (["run"], 'Command "run" parameter PIPELINE requires an argument. See atrio run --help.'),
-            (["rnu"], 'Unknown command "rnu". Did you mean "run"? Available commands: run, batch. See atrio --help.'),
+            (
+                ["rnu"],
+                (
+                    'Unknown command "rnu". Did you mean "run"? Available commands: run, batch, bench, events. '
+                    "See atrio --help."
+                ),
+            ),
             (
                 ["--format", "json", "run", "text-report"],
                 "'--format' comes before the command, and options come after it. See atrio --help.",

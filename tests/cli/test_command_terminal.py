@@ -48,7 +48,7 @@ def test_no_color_means_json_lines(terminal):
     code, shown = terminal(*RUN, NO_COLOR="1")
     assert code == 0
     assert "\x1b" not in shown
-    assert '"event": "pipeline.end"' in shown
+    assert '"event":"pipeline.end"' in shown
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
@@ -61,7 +61,7 @@ def test_console_without_colours(terminal, environment):
 def test_json_lines_can_be_had_on_a_terminal(terminal):
     _, shown = terminal(*RUN, "--log-format", "json")
     assert "\x1b" not in shown
-    assert '"event": "pipeline.end"' in shown
+    assert '"event":"pipeline.end"' in shown
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])

@@ -8,8 +8,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from line_cases import pipeline_start
 
 from atrio import Pipeline, Stage, StageConfig
+from atrio.sinks import StructlogSink, _lines
 from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
 
 pytestmark = pytest.mark.usefixtures("structlog_reset")
@@ -82,6 +84,14 @@ def test_long_texts_are_cut_in_the_middle():
     assert end["error_stack"].startswith("Traceback")
 
 
+def test_ids_without_end_are_not_all_remembered():
+    log = structlog.wrap_logger(None, processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])
+    sink = StructlogSink(log)
+    for number in range(2 * _lines._MOST_REMEMBERED):
+        sink(pipeline_start(pipeline_id=f"p{number}"))
+    assert len(_lines._shortened) <= _lines._MOST_REMEMBERED
+
+
 def test_short_texts_are_not_cut():
     end = json.loads(lines_of(pipeline_of(ScriptedAgent(fail(OSError("é" * 50)))))[-1])
     assert end["error_message"] == "é" * 50
@@ -105,7 +115,7 @@ def orjson_dumps(value, **options):
 
 @pytest.mark.parametrize("dumps", [json.dumps, orjson_dumps])
 @pytest.mark.parametrize("kind", UNENCODABLE)
-def test_what_is_not_encodable_is_made_a_string(kind, dumps):
+def test_what_is_not_encodable_is_made_so(kind, dumps):
     lines = lines_of(UNENCODABLE[kind](), dumps)
     assert len(lines) == 4
     for line in lines:

@@ -18,7 +18,7 @@ from cyclopts import (
 
 from atrio import __version__
 from atrio.cli._exits import Exit
-from atrio.cli._streams import NoSuchOption, Refused, Unwritable, say
+from atrio.cli._streams import NoSuchOption, Refused, Unopened, Unwritable, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,70 @@ app.command(
     "  atrio batch text-report *.md --max-concurrent 20 --timeout none --format table",
 )
 
+app.command(
+    "atrio.cli.bench:bench",
+    name="bench",
+    help="Compare pipelines on the same inputs.\n\n"
+    "They take turns, in an order drawn anew for each round, so that what slows the machine slows all. Shown are each "
+    "one's latencies, throughput, failures and what retries cost, and how far each is from the first, with a 95 % "
+    "interval. A run that fails is counted, and nothing is stopped. The exit code is 0 if of each pipeline more than "
+    "half of the runs reached their end, 1 if not, or if time was up, 2 if the command line or the input cannot be "
+    "used, and 130 if it was interrupted; what was measured by then is shown.",
+    usage="Usage: atrio bench PIPELINE... --input FILE [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio bench text-report --input README.md\n"
+    "  atrio bench text-report text-report --input README.md --rounds 50\n"
+    "  atrio bench text-report text-report --input README.md --input CHANGELOG.md --format json",
+)
+
+
+events: Final = App(
+    name="events",
+    help="Check and sum up the logs of runs, and describe their lines.",
+    usage="Usage: atrio events COMMAND [OPTIONS]",
+    help_epilogue="Example:\n\n  atrio events check run.log",
+)
+app.command(events)
+
+events.command(
+    "atrio.cli.events:schema",
+    name="schema",
+    help="Print the JSON Schema of a line of a log.\n\n"
+    "It is made from the events themselves, for all tools that read JSON Schema, draft 2020-12.",
+    usage="Usage: atrio events schema",
+    help_epilogue="Example:\n\n  atrio events schema > atrio.schema.json",
+)
+
+events.command(
+    "atrio.cli.events:check",
+    name="check",
+    help="Say whether logs are valid and complete.\n\n"
+    "Is every line as its event should be? Do the numbers of each run's lines, seq, have gaps, or come twice? What "
+    "began and has no end, so that it was in flight? Lines of other programs are counted, and a torn last line is "
+    "said. Files of any size are read in constant memory. The exit code is 0 if all is well, 1 if lines are invalid, "
+    "missing, repeated, dropped or without their end, or none is atrio's, 2 if a file cannot be read, and 130 if it "
+    "was interrupted.",
+    usage="Usage: atrio events check FILE... [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio events check run.log\n"
+    "  atrio events check run.log --rotated --format json\n"
+    "  cat run.log | atrio events check -",
+)
+
+events.command(
+    "atrio.cli.events:summary",
+    name="summary",
+    help="Sum up logs: runs, stages, batches and their tasks, circuit breakers.\n\n"
+    "Shown are how often and how each ended, retries, and the 50th, 95th and 99th percentile of their durations, "
+    "within 1 %; and what was in flight at the end. Files of any size are read in constant memory. The exit code is 0, "
+    "or 1 if no line is atrio's, 2 if a file cannot be read, and 130 if it was interrupted.",
+    usage="Usage: atrio events summary FILE... [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio events summary run.log\n"
+    "  atrio events summary run.log --rotated --format json\n"
+    "  zcat -f run.log | atrio events summary -",
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code.
@@ -98,7 +162,7 @@ def _ended(arguments: Sequence[str]) -> Exit:
     except Refused as refusal:
         say(str(refusal))
         return Exit.UNUSABLE
-    except Unwritable as reason:
+    except (Unwritable, Unopened) as reason:
         say(str(reason))
         return Exit.FAILED
     except BrokenPipeError:

@@ -1,30 +1,31 @@
-"""Events as lines: on stderr, for people or as JSON, and in a file, as JSON from debug up."""
+"""Where events go: to stderr, for people or as JSON, and to a file, as JSON from debug up."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import fcntl
 import os
+import stat
 import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from atrio import observe_only
-from atrio.cli._log_lines import FileLines, StderrLines
+from atrio.cli._console import for_people, is_for_people
 from atrio.cli._options import LogLevel, Options
-from atrio.cli._streams import printable
+from atrio.cli._secrets import without_secrets
+from atrio.cli._streams import Refused, above_the_bar, say
+from atrio.sinks import JsonLinesSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, MutableMapping
+    from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from atrio import Event, Sink
     from atrio.sinks import StructlogSink
 
-    Fields: TypeAlias = MutableMapping[str, Any]
-    Renderer: TypeAlias = Callable[[Any, str, Fields], bytes]
-
-_NOT_FOR_PEOPLE: Final = frozenset({"schema", "logger", "seq", "run_id", "stage_index", "error_stack"})
-_SAID_BY_THE_STAGE: Final = frozenset({"error_type", "error_message"})
+_STDERR: Final = 2
+_PATIENCE_S: Final = 1.0
+"""Seconds that a reader of stderr may take nothing before lines are dropped."""
 
 
 @contextlib.contextmanager
@@ -39,13 +40,13 @@ def logging_as(options: Options, shown: Callable[[Event], bool] | None = None) -
         Refused: the log file cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        on_stderr = _sink(StderrLines(), options.shown_level, _on_stderr(options))
-        sinks: list[Sink] = [on_stderr if shown is None else _Chosen(on_stderr, shown)]
+        sinks: list[Sink] = []
+        if sys.stderr is not None:  # closed by whoever started us
+            on_stderr = for_people(options) if is_for_people(options) else stack.enter_context(_on_stderr(options))
+            sinks.append(on_stderr if shown is None else _Chosen(on_stderr, shown))
         if options.log_file is not None:
-            lines = FileLines(options.log_file)
-            stack.callback(lines.close)
-            sinks.append(_sink(lines, LogLevel.DEBUG, as_json_line))
-        stack.enter_context(observe_only(*sinks))
+            sinks.append(stack.enter_context(_in_file(options.log_file)))
+        stack.enter_context(observe_only(*map(without_secrets, sinks)))
         yield
 
 
@@ -55,7 +56,7 @@ class _Chosen:
     It chooses before lines are counted: a gap in their numbers stays a sign of a loss.
     """
 
-    def __init__(self, sink: StructlogSink, shown: Callable[[Event], bool]) -> None:
+    def __init__(self, sink: StructlogSink | _AboveTheBar, shown: Callable[[Event], bool]) -> None:
         self._shown = shown
         self._sink = sink
         self.minimum_level = sink.minimum_level
@@ -65,55 +66,51 @@ class _Chosen:
             self._sink(event)
 
 
-def _sink(lines: StderrLines | FileLines, level: LogLevel, render: Renderer) -> StructlogSink:
-    import structlog  # noqa: PLC0415 - importing it costs half of what importing Trio does, and --help needs none
+class _AboveTheBar:
+    """A sink whose lines go above the bar, if a terminal shows one."""
 
-    from atrio.sinks import StructlogSink  # noqa: PLC0415 - as above
+    def __init__(self, sink: JsonLinesSink) -> None:
+        self._sink = sink
+        self.minimum_level = sink.minimum_level
 
-    wrapper = structlog.make_filtering_bound_logger(level.value)
-    return StructlogSink(structlog.wrap_logger(lines, processors=[_enveloped, render], wrapper_class=wrapper))
-
-
-def _enveloped(_logger: object, method: str, event: Fields) -> Fields:
-    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    first = {"schema": event.pop("schema"), "event": event.pop("event"), "level": method, "timestamp": f"{now}Z"}
-    return {**first, "logger": "atrio", **event}
+    def __call__(self, event: Event, /) -> None:
+        is_line = LogLevel[event.level.upper()].value >= self.minimum_level()
+        with above_the_bar() if is_line else contextlib.nullcontext():
+            self._sink(event)
 
 
-def as_json_line(_logger: object, _method: str, event: Fields) -> bytes:
-    """Return `event` as a line of JSON; the sink sees to it that it is short and that its texts can be encoded."""
-    return f"{json.dumps(event, ensure_ascii=False)}\n".encode()
+@contextlib.contextmanager
+def _on_stderr(options: Options) -> Generator[_AboveTheBar]:
+    descriptor = _stderr_descriptor()
+    _append_to(descriptor)
+    level: Any = options.shown_level.name.lower()
+    with JsonLinesSink(descriptor, level=level, patience_s=_PATIENCE_S) as lines:
+        yield _AboveTheBar(lines)
 
 
-def _on_stderr(options: Options) -> Renderer:
-    """Return what renders the lines on stderr: what was asked for, else what suits who reads them."""
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    colors = terminal and not os.environ.get("NO_COLOR")
-    if options.log_format == "json" or (options.log_format is None and not colors):
-        return as_json_line
-    return _for_people(colors=colors and os.environ.get("TERM") != "dumb", stacks=options.shown_level is LogLevel.DEBUG)
+def _stderr_descriptor() -> int:
+    try:
+        return sys.stderr.fileno()
+    except OSError:  # a host has put an object of its own in its place
+        return _STDERR
 
 
-def _for_people(*, colors: bool, stacks: bool) -> Renderer:
-    from structlog.dev import ConsoleRenderer  # noqa: PLC0415 - as above
-
-    render = ConsoleRenderer(colors=colors, sort_keys=False)
-    encoding = getattr(sys.stderr, "encoding", "utf-8")
-
-    def as_shown(logger: Any, method: str, event: Fields) -> bytes:
-        line = render(logger, method, _shown(event, stacks=stacks))
-        return f"{line}\n".encode(encoding, "backslashreplace")
-
-    return as_shown
+def _append_to(descriptor: int) -> None:
+    """Let every line go to the end of a file, whoever else writes there: a shell's ``2>`` has not asked for it."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
 
 
-def _shown(event: Fields, *, stacks: bool) -> Fields:
-    """Return what of `event` a person wants to see; nothing in it can command a terminal."""
-    ends_run = event["event"] == "pipeline.end"
-    hidden = _NOT_FOR_PEOPLE | _SAID_BY_THE_STAGE if ends_run else _NOT_FOR_PEOPLE
-    shown = {name: value for name, value in event.items() if value is not None and name not in hidden}
-    shown = {name: printable(value) if isinstance(value, str) else value for name, value in shown.items()}
-    shown["timestamp"] = datetime.fromisoformat(event["timestamp"]).astimezone().strftime("%H:%M:%S")
-    if stacks and event.get("error_stack") and not ends_run:
-        shown["stack"] = "\n".join(map(printable, event["error_stack"].splitlines()))
-    return shown
+@contextlib.contextmanager
+def _in_file(path: Path) -> Generator[JsonLinesSink]:
+    try:
+        lines = JsonLinesSink(path)
+    except OSError as error:
+        raise Refused(f"the log file {str(path)!r} cannot be opened: {error.strerror}.") from error
+    try:
+        with lines:
+            yield lines
+    finally:
+        if lines.dropped:
+            count = "1 line" if lines.dropped == 1 else f"{lines.dropped:,} lines"
+            say(f"{count} could not be written to the log file {str(path)!r}.")

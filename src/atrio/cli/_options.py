@@ -2,11 +2,14 @@
 
 import logging
 from enum import Enum
+from math import inf
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import attrs
 from cyclopts import Group, Parameter
+
+from atrio.cli._streams import Refused
 
 Format = Literal["json", "table"]
 FailOn = Literal["degraded"]
@@ -80,3 +83,51 @@ class BatchOptions(Options):
             "only those that failed.",
         ),
     ] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class BenchOptions(Options):
+    """The same for a comparison, which prints something else, and logs nothing by itself."""
+
+    format: Annotated[
+        Format | None,
+        Parameter(help="Print tables, as is usual, or all that was measured, every run, as JSON."),
+    ] = None
+    log_level: Annotated[
+        LogLevel | None,
+        Parameter(
+            group=LOG,
+            help="The lowest level that stderr shows. Without it and --log-file nothing is logged; with them, logging "
+            "is part of what is measured.",
+        ),
+    ] = None
+
+
+def seconds_or_none(text: str, option: str) -> float | None:
+    """Return the seconds that `text`, the value of `option`, says; None for ``none``.
+
+    Raises:
+        Refused: it says neither.
+    """
+    if text.lower() == "none":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < inf:  # NaN is neither
+        raise Refused(f"{option} must be seconds above 0, or none: not {text!r}.")
+    return seconds
+
+
+def whole_number(text: str, option: str, *, least: int = 1) -> int:
+    """Return the number that `text`, the value of `option`, says.
+
+    Raises:
+        Refused: it says none, or one below `least`.
+    """
+    # Not left to the parser, which would round 2.5.
+    if not text.isdecimal() or int(text) < least:
+        raise Refused(f"{option} must be a whole number, {least} at least: not {text!r}.")
+    return int(text)

@@ -10,7 +10,7 @@ from atrio import StageRecord, StageStatus
 from atrio.cli._streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from atrio import ErrorInfo, PipelineResult
 
@@ -54,13 +54,16 @@ def as_table(result: PipelineResult[Any]) -> str:
     return table_of(title, ("stage", "state", "time", "attempts", "error"), map(_row, result.stages))
 
 
-def table_of(title: str, heads: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
+def table_of(
+    title: str, heads: Iterable[str], rows: Iterable[Iterable[Cell]], *, to_the_right: Container[str] = _TO_THE_RIGHT
+) -> str:
     """Return a table with a row for each of `rows`, as wide and as colourful as stdout can show it.
 
     Args:
         title: stands above it.
-        heads: its columns; times and counts stand to the right, and long errors are folded.
+        heads: its columns; long errors are folded.
         rows: their cells, each a text or a text and its style.
+        to_the_right: the heads of columns that stand to the right; by default those of times and counts.
     """
     from rich.console import Console  # noqa: PLC0415 - only a table needs it
     from rich.table import Table  # noqa: PLC0415 - as above
@@ -68,7 +71,7 @@ def table_of(title: str, heads: Iterable[str], rows: Iterable[Iterable[Cell]]) -
 
     table = Table(title=Text(printable(title)), title_justify="left")
     for head in heads:
-        table.add_column(head, justify="right" if head in _TO_THE_RIGHT else "left", overflow="fold")
+        table.add_column(Text(printable(head)), justify="right" if head in to_the_right else "left", overflow="fold")
     for row in rows:
         # Text, not str: rich takes square brackets in a str for markup.
         cells = ((cell, "") if isinstance(cell, str) else cell for cell in row)
@@ -92,6 +95,34 @@ def seconds(duration_s: float) -> str:
     return f"{duration_s * 1000:.1f} ms" if duration_s < 1 else f"{duration_s:.1f} s"
 
 
+_UNITS: Final = ((1.0, "s"), (1e3, "ms"), (1e6, "us"), (1e9, "ns"))
+
+
+def to_three_digits(duration_s: float) -> str:
+    """Return a duration as people compare it: ``83.4 us``, ``1.20 ms``, ``2.50 s``."""
+    # A unit from what is shown as 1 of it: 999.6 us are 1.00 ms.
+    factor, unit = next((each for each in _UNITS if abs(duration_s) * each[0] >= 0.9995), _UNITS[-1])
+    value = duration_s * factor
+    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:,.{decimals}f} {unit}" if value else "0 s"
+
+
+def width_of_stdout() -> int:
+    """Return how many columns stdout can show."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    return Console().width
+
+
+def paragraph(text: str) -> str:
+    """Return `text` in lines as wide as stdout can show."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    lines = Text(printable(text)).wrap(console := Console(), console.width)
+    return "".join(f"{line.plain.rstrip()}\n" for line in lines)
+
+
 def shortened(text: str) -> str:
     """Return `text`, without its middle if it is long."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
@@ -104,12 +135,12 @@ def described(error: ErrorInfo) -> str:
     )
 
 
-def complaint_of(result: PipelineResult[Any], takes: str) -> str | None:
+def complaint_of(result: PipelineResult[Any], takes: str | None) -> str | None:
     """Return what went wrong in a run, and what to do about it, in sentences; None if nothing did.
 
     Args:
         result: of a run that ended by itself.
-        takes: what the pipeline's input must be.
+        takes: what the pipeline's input must be, if that is known.
     """
     sentences = [
         _complaint(result.pipeline_id, record, record.error, takes) for record in result.stages if record.error
@@ -117,15 +148,15 @@ def complaint_of(result: PipelineResult[Any], takes: str) -> str | None:
     return " ".join(sentences) or None
 
 
-def _complaint(pipeline_id: str, record: StageRecord, error: ErrorInfo, takes: str) -> str:
+def _complaint(pipeline_id: str, record: StageRecord, error: ErrorInfo, takes: str | None) -> str:
     attempts = f" after {record.attempts} attempts" if record.attempts > 1 else ""
     if record.status is StageStatus.SKIPPED:
         return f"{pipeline_id} skipped {record.stage_id}{attempts}: {described(error)}."
     return f"{pipeline_id} failed in {record.stage_id}{attempts}: {described(error)}. {_advice(error, takes)}"
 
 
-def _advice(error: ErrorInfo, takes: str) -> str:
-    if isinstance(error.exception, TypeError):
+def _advice(error: ErrorInfo, takes: str | None) -> str:
+    if isinstance(error.exception, TypeError) and takes is not None:
         return f"The pipeline takes {takes}."
     if error.error_type == "timeout":
         return "Give it less at a time, or try again later."

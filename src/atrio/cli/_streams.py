@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
+from atrio.cli._secrets import text_without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
@@ -27,6 +29,10 @@ class NoSuchOption(Refused):
 
 class Unwritable(Exception):  # noqa: N818 - as above
     """The results cannot be written to stdout; its text says why."""
+
+
+class Unopened(Exception):  # noqa: N818 - as above
+    """A pipeline's agents cannot be opened; its text says why."""
 
 
 class Bar(Protocol):
@@ -53,12 +59,12 @@ def printable(text: str) -> str:
 
 
 def say(sentence: str) -> None:
-    """Write `sentence` to stderr, as a line that names who speaks."""
+    """Write `sentence` to stderr, as a line that names who speaks, without the environment's secrets."""
     if sys.stderr is None:  # closed by whoever started us
         return
     try:
         with above_the_bar():
-            sys.stderr.write(f"atrio: {printable(sentence)}\n")
+            sys.stderr.write(f"atrio: {printable(text_without_secrets(sentence))}\n")
             sys.stderr.flush()
     except OSError:
         # Nobody listens any more, and there is nowhere left to say so; the exit code still tells.

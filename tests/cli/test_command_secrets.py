@@ -1,0 +1,43 @@
+"""What the environment keeps secret is on no line of the command: neither events nor sentences."""
+
+import pytest
+
+from atrio import ErrorPolicy
+
+KEY = "sk-0123456789"
+
+
+@pytest.fixture
+def leaky(ready_made):
+    async def leak(data):
+        raise ValueError(f"401 for key={KEY}")
+
+    ready_made("leaky", leak, error_policy=ErrorPolicy.STOP)
+
+
+NAMES = [
+    *("OPENAI_API_KEY", "GITHUB_TOKEN", "CLIENT_SECRET", "DB_PASSWORD", "PGPASSWORD", "MYSQL_PWD", "api_key", "KEY"),
+    *("GOOGLE_CREDENTIALS", "SSH_PASSPHRASE"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_neither_stderr_nor_the_log_file_shows_it(atrio, leaky, monkeypatch, tmp_path, name, log_format):
+    monkeypatch.setenv(name, KEY)
+    ended = atrio("run", "leaky", "--value", "1", "--log-format", log_format, "--log-level", "debug", "--log-file", "l")
+    assert ended.code == 1
+    assert KEY not in ended.err + (tmp_path / "l").read_text()
+    assert "401 for key=***" in ended.err.splitlines()[-1]
+    assert "401 for key=***" in (tmp_path / "l").read_text()
+
+
+@pytest.mark.parametrize("name", ["PWD", "MONKEY", "KEYBOARD", "AWS_ACCESS_KEY_ID"])
+def test_other_values_are_no_secrets(atrio, leaky, monkeypatch, name):
+    monkeypatch.setenv(name, KEY)
+    assert KEY in atrio("run", "leaky", "--value", "1").err
+
+
+def test_a_short_value_is_none(atrio, leaky, monkeypatch):
+    monkeypatch.setenv("API_KEY", KEY[:7])
+    assert KEY in atrio("run", "leaky", "--value", "1").err
