@@ -1,5 +1,6 @@
 """Everything that is checked, each in an environment of its own: ``nox --list`` says what there is."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -76,6 +77,25 @@ def tests(session, extras):
     session.run("python", "-m", "pytest", *([] if extras else ["tests"]), *session.posargs)
 
 
+RECIPE_TOOLS = {"jq": "jq", "lnav": "lnav", "logrotate": "logrotate", "promtool": "prometheus", "rsyslogd": "rsyslog"}
+"""Programs that docs/recipes are for, and the packages of Debian that have them."""
+
+
+@nox.session
+def recipes(session):
+    """Try docs/recipes with the real tools. As root on Debian it installs those that are missing: use a container."""
+    session.install("-e", ".[test]", "polars>=1.20")
+    path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+    missing = sorted(package for tool, package in RECIPE_TOOLS.items() if shutil.which(tool, path=path) is None)
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        # Without a network, and where a package is unknown, its tests are skipped and say so.
+        install = ("apt-get", "install", "--yes", "--no-install-recommends", *missing)
+        session.run(*install, external=True, success_codes=range(256), env={"DEBIAN_FRONTEND": "noninteractive"})
+    elif missing:
+        session.log(f"not installed, and only root could: {', '.join(missing)}")
+    session.run("python", "-m", "pytest", "tests/recipes", *session.posargs, env={"ATRIO_RECIPES": "all"})
+
+
 @nox.session
 def types(session):
     """Run both type checkers, and count what users see untyped: nothing."""
@@ -104,6 +124,6 @@ def coverage(session):
 
 @nox.session
 def bench(session):
-    """Measure atrio beside its twin, the hand-written loop and rivals: ``nox -s bench -- run --help`` for what to choose."""
+    """Measure atrio beside its twin, the hand-written loop and rivals; ``-- run --help`` says what to choose."""
     session.install("-e", ".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)

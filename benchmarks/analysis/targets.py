@@ -25,9 +25,6 @@ class Planned:
 
 
 PLANNED = (
-    Planned("logs", "`JsonLinesSink`, a line / `orjson.dumps` and `os.write` of the same bytes", "<= 2"),
-    Planned("logs", "through structlog, an event / structlog's fastest configuration", "<= 1.5"),
-    Planned("logs", "`atrio events summary`, speed of reading / `orjson.loads` alone", ">= 0.5"),
     Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: first suggestion, CPU", "<= 20 ms"),
     Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: a plan of five stages, CPU", "<= 20 ms"),
     Planned("registry", "10,000 registrations / 1,000 registrations", "<= 12"),

@@ -4,6 +4,7 @@ from benchmarks.analysis.rows import Row
 from benchmarks.harness.programs import Program, Tier, Work
 
 SMALL, LARGE, PLACES = 10_000, 100_000, 50
+LARGE_ROUNDS = 11
 CONCURRENCIES = (1, 10, PLACES, 1_000)
 # Of each batch a hundred marked items, whatever is timed.
 ANSWER = [[f"{index:03} 1" for index in range(100)], 100]
@@ -27,6 +28,8 @@ def program_of(work: Work, name: str, label: str, build: str, *features: str, **
     """Return one way to do such a work."""
     _, items, places = work.name.split(".")
     options = {"items": int(items), "places": int(places), **others.pop("options", {})}
+    if int(items) >= LARGE:
+        others.setdefault("rounds_at_most", LARGE_ROUNDS)
     return Program(f"{work.name}.{name}", label, work.name, f"benchmarks.batch.{build}", options, features, **others)
 
 

@@ -131,10 +131,15 @@ class Measurement:
         """Return each round's programs; a round's order depends on the seed and its number alone."""
         measured = [program for program in self.programs if prepared[program.name]["status"] == "measured"]
         for turn in range(self.rounds):
-            # Those that take long are measured in the first rounds, beside all the others.
+            # Those that take long are measured in the first rounds, beside all the others; and those that are compared,
+            # one soon after the other: a machine is slower in some minutes than in others.
             there = [each for each in measured if turn < self.rounds_of(each)]
-            Random(f"{self.seed} {turn}").shuffle(there)
-            yield from ((turn, program) for program in there)
+            rng = Random(f"{self.seed} {turn}")
+            rng.shuffle(there)
+            families = sorted({family_of(program) for program in there})
+            rng.shuffle(families)
+            for family in families:
+                yield from ((turn, program) for program in there if family_of(program) == family)
 
     def rounds_of(self, program: Program) -> int:
         """Return how often a program is measured."""
@@ -168,6 +173,11 @@ class Measurement:
             "programs": programs,
             "samples": [sample for sample in samples if "error" not in sample],
         }
+
+
+def family_of(program: Program) -> str:
+    """Return what a program has in common with those that it is compared with: the first part of its name."""
+    return program.name.partition(".")[0]
 
 
 def unfairness(program: Program, work: Work, found: Mapping[str, Any]) -> str | None:

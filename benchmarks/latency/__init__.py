@@ -33,18 +33,19 @@ def _twin(size: int, name: str, label: str, call: str, loop: str, tier: Tier) ->
 def _programs(size: int) -> tuple[Program, ...]:
     # One size is measured whole in a few minutes, the others by what is compared first.
     besides = Tier.QUICK if size == USUAL else Tier.RIGOROUS
+    first = Tier.QUICK if size >= USUAL else Tier.RIGOROUS
     return (
-        _program(size, "hand", "hand-written Trio loop", "by_hand", ("timeout",), subject="hand"),
+        _program(size, "hand", "hand-written Trio loop", "by_hand", ("timeout",), subject="hand", tier=first),
         _program(size, "hand.again", "the same once more (control)", "by_hand", ("timeout",), subject="hand",
-                 control=True, tier=besides),
-        _program(size, "atrio", "atrio, nobody listening", "by_atrio", FULL),
+                 control=True, tier=Tier.RIGOROUS),
+        _program(size, "atrio", "atrio, nobody listening", "by_atrio", FULL, tier=first),
         _program(size, "atrio.metrics", "atrio, `InMemoryMetrics`", "by_atrio", FULL, options={"metrics": True},
-                 hears=METRICS, tier=besides),
+                 hears=METRICS, tier=Tier.RIGOROUS),
         _twin(size, "twin", "twin by `asyncio.wait_for`, quiet", "wait_for", "asyncio", besides),
         _twin(size, "twin.timeout", "twin by `asyncio.timeout`, quiet", "timeout", "asyncio", Tier.RIGOROUS),
         _twin(size, "twin.uvloop", "twin by `asyncio.wait_for` on uvloop, quiet", "wait_for", "uvloop", Tier.RIGOROUS),
         _twin(size, "twin.timeout.uvloop", "twin by `asyncio.timeout` on uvloop, quiet", "timeout", "uvloop",
-              Tier.QUICK),
+              first),
     )  # fmt: skip
 
 

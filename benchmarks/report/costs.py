@@ -30,6 +30,7 @@ TITLES = {
     "latency": "Latency beside many other runs",
     "attempt": "Attempts",
     "event": "Events",
+    "line": "Lines of JSON",
     "guard": "Guarded calls",
     "record": "Records",
     "sleep": "Batches of agents that sleep",
