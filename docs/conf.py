@@ -43,9 +43,9 @@ atrio_described_later: tuple[str, ...] = ()
 # Nitpicky, but for what no page of ours describes: there is no intersphinx, so that building needs no network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(trio|attrs|attr|structlog|jinja2)\..*"),
+    (r"py:.*", r"(trio|attrs|attr|structlog|jinja2|prometheus_client)\..*"),
     (r"py:.*", r"(collections|contextlib|datetime|logging|os|random|re|types|typing)\..*"),
-    (r"py:.*", r"(abc\.ABC|enum\.StrEnum|ABC|Protocol|Generic|TypeVar|Any|optional)"),
+    (r"py:.*", r"(abc\.ABC|enum\.StrEnum|ABC|CollectorRegistry|Protocol|Generic|TypeVar|Any|optional)"),
     *((r"py:.*", rf"(atrio\.)?{name}") for name in atrio_described_later),
     (r"py:.*", r"atrio\._.*"),  # type variables; public names are found wherever they live
     (r"py:class", r"'.*'"),  # members of a Literal

@@ -1,5 +1,6 @@
 """What several test files need, and what is left out where an optional package is not installed."""
 
+import os
 import signal
 from importlib.util import find_spec
 
@@ -23,7 +24,10 @@ collect_ignore = [folder for folder, names in missing.items() if names]
 
 
 def pytest_report_header():
-    return [f"left out: tests/{folder}, for want of {', '.join(missing[folder])}" for folder in collect_ignore]
+    left_out = [f"left out: tests/{folder}, for want of {', '.join(missing[folder])}" for folder in collect_ignore]
+    if "ATRIO_RECIPES" not in os.environ:
+        left_out.append("left out: recipes for logrotate, lnav, Polars, Prometheus and rsyslog; run nox -s recipes")
+    return left_out
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is said where atrio is installed without the extra "cli", or interrupted while its parts are imported."""
+"""What is said where atrio is installed without an extra, or interrupted while its parts are imported."""
 
 import os
 import subprocess
@@ -76,6 +76,18 @@ def test_an_agent_says_what_to_install(name, module):
     ended = python(f"import sys; {without(module)}\nfrom atrio.agents import {name}")
     assert ended.returncode == 1
     assert ended.stderr.endswith(f"ModuleNotFoundError: {name} {INSTALL.format(module)}\n")
+
+
+def test_metrics_for_prometheus_say_what_to_install():
+    ended = python(
+        f"import sys; {without('prometheus_client')}\nimport atrio.sinks\n"
+        "print('sinks')\nfrom atrio.sinks.prometheus import PrometheusMetrics"
+    )
+    assert (ended.returncode, ended.stdout) == (1, "sinks\n")
+    assert ended.stderr.endswith(
+        "ModuleNotFoundError: PrometheusMetrics needs the extra \"prometheus\": pip install 'atrio[prometheus]' "
+        "(there is no module 'prometheus_client')\n"
+    )
 
 
 def test_an_agent_without_anything_else_says_what_is_missing():

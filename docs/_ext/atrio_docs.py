@@ -35,6 +35,7 @@ PUBLIC_MODULES = (
     "atrio.errors",
     "atrio.logs",
     "atrio.sinks",
+    "atrio.sinks.prometheus",
     "atrio.testing",
 )
 HIDDEN_COLON = "\ue000"
