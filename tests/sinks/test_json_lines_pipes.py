@@ -247,8 +247,9 @@ class TestATerminal:
         with JsonLinesSink(writing, patience_s=PATIENCE_S) as log:
             log(stage_end())
             assert len(parsed(drained(reading))) == 1
-            # What a terminal was given moves on by and by, to a place that fills up in its turn.
-            while select.select([], [writing], [], PATIENCE_S)[1]:
+            # What a terminal was given moves on by and by, to a place that fills up in its turn; on a busy machine the
+            # kernel takes its time for it.
+            while select.select([], [writing], [], 20 * PATIENCE_S)[1]:
                 fill(writing)
             for _ in range(5):
                 log(stage_end())
