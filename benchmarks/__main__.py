@@ -12,9 +12,9 @@ from benchmarks.harness.folders import NothingToResumeError
 
 EXAMPLES = """\
 examples:
-  python -m benchmarks                          the quick suite, a few minutes
+  python -m benchmarks                          the quick suite, about ten minutes
   python -m benchmarks run --only stage,batch   some of it
-  python -m benchmarks run --rigorous           all of it, more rounds, an hour
+  python -m benchmarks run --rigorous           all of it, 25 rounds, hours
   python -m benchmarks run --resume             go on with a run that was interrupted
   python -m benchmarks compare OLD NEW          two runs: what changed, and how sure that is
   python -m benchmarks list                     what there is to measure
@@ -31,7 +31,10 @@ def positive(text: str) -> int:
 
 def words(text: str) -> list[str]:
     """Return words that were parted by commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError("it needs words, such as stage,batch")
+    return found
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -48,12 +51,17 @@ def arguments() -> argparse.ArgumentParser:
     run.set_defaults(call=commands.run)
     tier = run.add_mutually_exclusive_group()
     tier.add_argument("--core", action="store_true", help="what CI measures, in less than two minutes")
-    tier.add_argument("--rigorous", action="store_true", help="everything, in more rounds: about an hour")
+    tier.add_argument("--rigorous", action="store_true", help="everything, in 25 rounds: hours")
     run.add_argument(
         "--only", type=words, default=[], metavar="WORD,...",
         help=f"only what these pick: suites ({', '.join(SUITES)}), works, programs, or parts of their names",
     )  # fmt: skip
-    run.add_argument("--rounds", type=positive, help="how often each is measured (default: 5; rigorous 25)")
+    run.add_argument(
+        "--rounds",
+        type=positive,
+        metavar="N",
+        help="how often each is measured (default: 7, those that take long 3; core 5; rigorous 25)",
+    )
     run.add_argument("--seed", type=int, default=20, help="of the order in which programs are measured (default: 20)")
     run.add_argument("--results", type=Path, default=commands.RESULTS, metavar="FOLDER", help="where runs are kept")
     run.add_argument("--resume", action="store_true", help="go on with the latest run that was interrupted")
@@ -94,6 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return commands_code(arguments().parse_args(given))
     except (UnknownSelectionError, RunFileError, NothingToResumeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except commands.RefusedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -50,8 +50,8 @@ def words_of(program: Program) -> set[str]:
 def picked(only: Sequence[str], tier: Tier) -> list[Program]:
     """Return the programs of a tier that any of the words picks; all of the tier without words.
 
-    A program that is asked for by its full name is there in any tier. A row needs both of its sides, so a picked
-    program brings those that a row compares it with.
+    A program that is asked for by its full name, or by a word that picks none of the tier, is there in any tier. A row
+    needs both of its sides, so a picked program brings those that a row compares it with.
 
     Raises:
         UnknownSelectionError: no program is picked by one of the words; the nearest are named.
@@ -64,10 +64,11 @@ def picked(only: Sequence[str], tier: Tier) -> list[Program]:
             raise UnknownSelectionError(
                 f"nothing is called {word!r}.{hint} There are {', '.join(sorted(SUITES))}; `list` shows all programs."
             )
-    wanted = {
-        program.name
-        for program in PROGRAMS.values()
-        if program.name in only or (tier_of(program) <= tier and (not only or not words_of(program).isdisjoint(only)))
+    # A word that picks nothing in this tier asks for what it picks in others.
+    there = [program for program in PROGRAMS.values() if tier_of(program) <= tier]
+    late = {word for word in only if not any(word in words_of(program) for program in there)}
+    wanted = {program.name for program in there if not only or not words_of(program).isdisjoint(only)} | {
+        program.name for program in PROGRAMS.values() if program.name in only or words_of(program) & late
     }
     partners = {name for row in ROWS if row.above in wanted for name in row.programs}
     return [

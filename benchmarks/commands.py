@@ -31,11 +31,20 @@ VERSIONS = ROOT / "benchmarks" / "rivals" / "versions.toml"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
+class RefusedError(Exception):
+    """What was asked for cannot be done; the message says why."""
+
+
 def run(options: argparse.Namespace) -> int:
     """Measure, or go on measuring; write the report and print its tables."""
     if options.resume:
+        if options.core or options.rigorous or options.only or options.rounds:
+            raise RefusedError(
+                "--resume goes on with what the interrupted run was asked for, and takes no other choice"
+            )
         folder = RunFolder.to_resume(options.results)
         plan = folder.plan()
+        print(f"going on with {folder.path}: {plan['command']}", file=sys.stderr)
     else:
         folder, plan = begun(options.results, asked_tier(options), options.only, options.rounds, options.seed)
     whole = measured(folder, plan)
@@ -118,6 +127,10 @@ def report(options: argparse.Namespace) -> int:
     """Make the report of a run anew; with ``--docs`` make it the reference."""
     path = file_of(options.run)
     read = Run.read(path)
+    if options.docs and (missing := missing_in(read)):
+        raise RefusedError(
+            f"{path} is no run to record, because it lacks {', '.join(missing[:5])}, {len(missing)} in all"
+        )
     for written in write_report(read, ROWS, path.parent):
         print(written)
     if options.docs:
@@ -126,6 +139,12 @@ def report(options: argparse.Namespace) -> int:
         write_into(PAGE, read, ROWS)
         print(REFERENCE, PAGE, sep="\n")
     return 0
+
+
+def missing_in(read: Run) -> list[str]:
+    """Return the programs that the recorded run must have measured, and this one has not."""
+    wanted = {name: None for row in ROWS if row.target or row.gate for name in row.programs}
+    return [name for name in wanted if read.absence(name)]
 
 
 def file_of(path: Path) -> Path:

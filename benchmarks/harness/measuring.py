@@ -20,7 +20,7 @@ from benchmarks.harness.worker import digest_of
 
 SCHEMA = 1
 VALUES = 3
-ROUNDS = {Tier.CORE: 5, Tier.QUICK: 5, Tier.RIGOROUS: 25}
+ROUNDS = {Tier.CORE: 5, Tier.QUICK: 7, Tier.RIGOROUS: 25}
 # Of programs that take long; a run that is to be quick does not wait for more.
 ROUNDS_OF_LONG = {Tier.CORE: 3, Tier.QUICK: 3, Tier.RIGOROUS: 25}
 

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 import atrio
-from atrio.sinks import StructlogSink
+from atrio.sinks import JsonLinesSink, StructlogSink
 from benchmarks.expected_lines import StageLines
 from benchmarks.json_lines import StageEndLines, stage_end_lines
 from benchmarks.micro.stage import Atrio
@@ -34,6 +34,18 @@ class AtrioLines(StageLines, Atrio):
     def writing_to(self, file: BinaryIO) -> AbstractContextManager[Any]:
         """Return the context in which the sink, and nobody else, listens."""
         return atrio.observe_only(self._sink(file))
+
+
+class AtrioJsonLines(StageLines, Atrio):
+    """atrio's pipeline, all of whose events from info up are written by `JsonLinesSink`, a ``write`` a line."""
+
+    buffering = 0
+
+    @contextmanager
+    def writing_to(self, file: BinaryIO) -> Iterator[None]:
+        """Return the context in which the sink, and nobody else, listens."""
+        with JsonLinesSink(file.fileno(), level="info") as sink, atrio.observe_only(sink):
+            yield
 
 
 class AtrioStructlog(StageLines, Atrio):

@@ -12,6 +12,7 @@ from benchmarks.harness.agents import DATA, NoOp
 from benchmarks.harness.shapes import Execute, Pipelines, asyncio_run, uvloop_run
 from benchmarks.twin.events import stage_log
 from benchmarks.twin.logs import logging_to, silenced
+from benchmarks.twin.moved import MovedPipeline
 from benchmarks.twin.pipeline import Pipeline
 from benchmarks.twin.records import AttemptTimeoutError
 from benchmarks.twin.stage import Backoff, Stage, StageConfig, call_by_timeout, call_by_wait_for
@@ -26,17 +27,19 @@ class Twin(Pipelines):
 
     Args:
         stages: how many agents are timed.
-        call: how an attempt gets its deadline: by ``asyncio.wait_for``, or by ``asyncio.timeout``.
+        call: how an attempt gets its deadline: by ``asyncio.wait_for``, by ``asyncio.timeout``, or by one timeout a run
+            that is ``moved``.
         loop: the event loop: ``asyncio`` or ``uvloop``.
     """
 
     def __init__(self, stages: int, call: str = "wait_for", loop: str = "asyncio") -> None:
         super().__init__(stages, LOOPS[loop], asyncio.sleep)
-        self._call = CALLS[call]
+        self._call = call
 
     def build(self, agents: Sequence[Any], timeout_s: float = 60.0) -> Execute:
         """Return ``execute`` of a pipeline whose stages have the default configuration, but for waits."""
-        pipeline = Pipeline(PIPELINE_ID, call=self._call)
+        moved = self._call == "moved"
+        pipeline = MovedPipeline(PIPELINE_ID) if moved else Pipeline(PIPELINE_ID, call=CALLS[self._call])
         config = StageConfig(timeout=timeout_s, backoff=Backoff(initial=0))
         for index, agent in enumerate(agents):
             pipeline.add_stage(Stage(f"stage_{index}", agent, config=config))

@@ -18,7 +18,7 @@ from benchmarks.report.costs import (
     suite_title,
     suites,
 )
-from benchmarks.report.tables import verdict_of
+from benchmarks.report.tables import FEWEST_TOLD, verdict_of
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,18 @@ class Comparison:
     @property
     def slower_than(self) -> list[Versus]:
         """Those that cost less than atrio, by the whole interval."""
-        return [each for each in self.others if each.ratio.high < 1]
+        return [each for each in self.others if each.ratio.high < 1 and each.ratio.rounds >= FEWEST_TOLD]
 
     @property
     def faster_than(self) -> list[Versus]:
         """Those that cost more than atrio, by the whole interval."""
-        return [each for each in self.others if each.ratio.low > 1]
+        return [each for each in self.others if each.ratio.low > 1 and each.ratio.rounds >= FEWEST_TOLD]
 
     @property
     def alike(self) -> list[Versus]:
         """Those that this run cannot tell from atrio."""
-        return [each for each in self.others if each.ratio.low <= 1 <= each.ratio.high]
+        told = (*self.slower_than, *self.faster_than)
+        return [each for each in self.others if each not in told]
 
     @property
     def said(self) -> list[str]:
@@ -86,9 +87,9 @@ class Comparison:
             ends = faster[0].said if len(faster) == 1 else f"from {faster[0].said} to {faster[-1].said}"
             lines.append(f"It costs less than {self._share(faster)}{ends}.")
         if slower:
-            lines.append(f"It costs more than {self._share(slower)}{', '.join(each.said for each in slower)}.")
+            lines.append(f"It costs more than {self._share(slower)}{'; '.join(each.said for each in slower)}.")
         if self.alike:
-            lines.append(f"Not to be told from it: {', '.join(each.label for each in self.alike)}.")
+            lines.append(f"Not to be told from it: {'; '.join(each.label for each in self.alike)}.")
         return [*lines, *self._among_equals()]
 
     def _share(self, some: Sequence[Versus]) -> str:
@@ -169,7 +170,8 @@ def comparisons(run: Run) -> list[Comparison]:
     for groups in suites(run).values():
         for group in groups:
             by_work = [_comparisons_of(run, work) for work in reversed(group.works)]
-            found += next(filter(None, by_work), [])
+            # The one that has most to be compared with, and of equals the largest.
+            found += max(by_work, key=lambda each: sum(len(one.others) for one in each), default=[])
     return found
 
 
@@ -236,8 +238,8 @@ def noise(run: Run, rows: Sequence[Row]) -> list[str]:
     rounds = run.data.get("rounds")
     if isinstance(rounds, int) and rounds < FEWEST_ROUNDS:
         warnings.append(
-            f"with {rounds} rounds an interval is their whole range, and holds the true median with less than 95 % "
-            "confidence"
+            f"with {rounds} round{'s' if rounds > 1 else ''} an interval is their whole range, and holds the true "
+            "median with less than 95 % confidence"
         )
     return warnings
 

@@ -23,6 +23,9 @@ from benchmarks.report.costs import (
     suite_title,
 )
 
+# With fewer rounds nothing is certain, however alike they are.
+FEWEST_TOLD = 3
+
 
 @dataclass(frozen=True)
 class Line:
@@ -71,6 +74,8 @@ def interval_of(figure: Estimate, row: Row) -> str:
 def verdict_of(row: Row, figure: Estimate) -> str:
     """Say whether a target was met, and whether the other verdict lies in the interval as well."""
     verdict = row.verdict(figure.median)
+    if verdict and figure.rounds < FEWEST_TOLD:
+        return f"{verdict}, uncertain"
     if not verdict or {row.verdict(figure.low), row.verdict(figure.high)} == {verdict}:
         return verdict
     return f"{verdict}, uncertain"

@@ -70,6 +70,12 @@ def _unguarded(name: str, title: str, build: str, *features: str) -> Program:
 PIPELINES = (
     *_hand(PIPELINE, "Pipeline", "timeout"),
     *(
+        _program(PIPELINE, f"hand.{loop}.unyielding",
+                 f"hand-written asyncio loop that lets nobody else run, on {ON[loop]}", "handwritten_asyncio:Pipeline",
+                 "timeout", environment=None, options={"loop": loop, "yields": False})
+        for loop in ("asyncio", "uvloop")
+    ),
+    *(
         _program(PIPELINE, f"anyio.{loop}", f"anyio's `fail_after` a stage, on {ON[loop]}", "anyio_loops:Pipeline",
                  "timeout", environment="anyio", options={"loop": loop},
                  tier=Tier.RIGOROUS if loop == "uvloop" else Tier.QUICK)
@@ -184,6 +190,11 @@ ROWS = (
         f"{PIPELINE}.hand"),
     *(
         _beside(PIPELINE, f"hand.{loop}", f"hand-written asyncio loop on {ON[loop]} ({_BARE})")
+        for loop in ("asyncio", "uvloop")
+    ),
+    *(
+        _beside(PIPELINE, f"hand.{loop}.unyielding",
+                f"hand-written asyncio loop on {ON[loop]} that lets nobody else run ({_BARE})")
         for loop in ("asyncio", "uvloop")
     ),
     *(_beside(PIPELINE, f"anyio.{loop}", f"anyio on {ON[loop]} ({_BARE})") for loop in ON),

@@ -34,6 +34,14 @@ async def run_pipeline(agents: Sequence[Agent], x: Any, timeout_s: float = STAGE
     return x
 
 
+async def run_unyielding(agents: Sequence[Agent], x: Any, timeout_s: float = STAGE_TIMEOUT_S) -> Any:
+    """Pass ``x`` through the agents, each within a minute, and let nobody else run in between: less than atrio does."""
+    for agent in agents:
+        async with asyncio.timeout(timeout_s):
+            x = await agent.process(x)
+    return x
+
+
 async def run_batch(agent: Agent, inputs: Iterable[Any], max_concurrent: int) -> list[Any]:
     """Pass every input through the agent, ``max_concurrent`` at a time; outputs in input order."""
     outputs: dict[int, Any] = {}
@@ -59,14 +67,16 @@ class Pipeline(Pipelines):
     Args:
         stages: how many agents are timed.
         loop: ``asyncio`` or ``uvloop``.
+        yields: whether others may run after each stage.
     """
 
-    def __init__(self, stages: int, loop: str = "asyncio") -> None:
+    def __init__(self, stages: int, loop: str = "asyncio", *, yields: bool = True) -> None:
         super().__init__(stages, RUNS[loop])
+        self._loop = run_pipeline if yields else run_unyielding
 
     def build(self, agents: Sequence[Any], timeout_s: float = STAGE_TIMEOUT_S) -> Execute:
         """Return the loop."""
-        return partial(run_pipeline, agents, timeout_s=timeout_s)
+        return partial(self._loop, agents, timeout_s=timeout_s)
 
 
 class Batch(Batches):

@@ -128,7 +128,11 @@ def test_whatever_has_records_attempts_and_timeouts_is_held_against_atrio():
         and {"records", "attempts", "timeout"} <= set(program.features)
     }  # fmt: skip
     held = {row.above for row in ROWS if row.below == "pipeline.20.atrio" and (row.at_least or 0) >= 1}
-    assert others == held == {f"pipeline.20.twin{by}{loop}" for by in ("", ".timeout") for loop in ("", ".uvloop")}
+    assert (
+        others
+        == held
+        == {f"pipeline.20.twin{by}{loop}" for by in ("", ".timeout", ".moved") for loop in ("", ".uvloop")}
+    )
 
 
 def test_old_targets_are_kept():
