@@ -91,9 +91,12 @@ def test_standard_input(atrio_process, log):
 
 def test_a_compressed_log_that_is_cut_off(atrio_process, log, tmp_path):
     (tmp_path / "run.log.gz").write_bytes(gzip.compress(log.read_bytes())[:-20])
-    ended = atrio_process("events", "check", "run.log.gz")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "atrio: 'run.log.gz' is compressed, and cut off: its end is missing.\n"
+    for command, code in [("check", 1), ("summary", 0)]:
+        ended = atrio_process("events", command, "run.log.gz")
+        assert ended.code == code
+        assert re.search("events +│ +[1-9]", ended.out)
+        assert re.search("compressed files that are cut off +│ +1 │", ended.out)
+        assert ended.err.endswith("The end is missing of what is compressed and was cut off: run.log.gz.\n")
 
 
 def test_binary_data(atrio_process, tmp_path):

@@ -6,24 +6,28 @@ import sys
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from log_cases import events_of_run, lines_of, outside, parsed
+from log_cases import NOON, events_of_run, lines_of, outside, parsed, run_id
 
 from atrio import events as ev
+from atrio.cli._events_report import check_complaint, check_tables, summary_complaint, summary_tables
 from atrio.logs import UnreadableLogError, check, summarise
 from atrio.logs import _decoding as decoding
 from atrio.logs import _summing as summing
 
 LINES = lines_of([
     *events_of_run(stages=1),
+    ev.StageRetry(run_id(2), None, None, None, NOON, "p", "s", "agent", 1, 3, 1.0, None, None),
+    ev.BatchStart(run_id(3), None, None, None, NOON, "nightly", None, 2),
+    ev.TaskStart(run_id(3), None, None, None, NOON, "nightly", "t-0", "p", 0, 0.0),
     outside(ev.BreakerOpened, "b", 3, 1.0),
     outside(ev.BreakerHalfOpened, "b", 1.0),
     outside(ev.BreakerClosed, "b", 1.0),
     outside(ev.LogDropped, 3, "stalled"),
 ])  # fmt: skip
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(-(2**53) + 1, 2**53 - 1) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=3,
 )
@@ -65,15 +69,28 @@ def test_any_bytes_between_lines(decoder, lines, end):
     read(b"\n".join(lines) + end)
 
 
+@settings(deadline=None)  # tables take their time
 @given(data=st.data())
 def test_any_values_in_lines(decoder, data):
     line = dict(data.draw(st.sampled_from(parsed(LINES))))
-    for field in data.draw(st.sets(st.sampled_from(sorted(line)), max_size=4)):
+    named = sorted(field for field in line if field.endswith("_id") or field in {"batch", "breaker"})
+    # Names more often than the rest: what is in flight and what is counted goes by them.
+    fields = st.sets(st.sampled_from(sorted(line)), max_size=4) | st.sets(
+        st.sampled_from(named), min_size=1, max_size=2
+    )
+    for field in data.draw(fields):
         if data.draw(st.booleans()):
             line[field] = data.draw(JUNK)
         else:
             del line[field]
-    read(json.dumps(line).encode() + b"\n" + b"".join(LINES))
+    others = LINES
+    if data.draw(st.booleans()):  # so that what is in flight stays so
+        others = [each for each in LINES if b'.end"' not in each]
+    found = read(b"".join([json.dumps(line).encode() + b"\n", *others]))
+    assert found is not None
+    report, summary = found
+    assert [*check_tables(report), check_complaint(report)]
+    assert [*summary_tables(summary), summary_complaint(summary)]
 
 
 @given(data=st.data())

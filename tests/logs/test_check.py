@@ -53,7 +53,7 @@ class TestInvalidLines:
         assert not report.ok
         problem = report.problems[0]
         assert (problem.kind, problem.file, problem.line) == ("invalid", "-", 3)
-        assert problem.text == 'duration_s must be a number, not "fast"'
+        assert problem.text == 'duration_s must be a number from 0 up, not "fast"'
 
     @pytest.mark.parametrize(
         ("old", "new", "text"),
@@ -70,11 +70,13 @@ class TestInvalidLines:
                 'event must be the name of one, as stage.end is, not "stage.edn"',
             ),
             (b'"event":"stage.end",', b"", "it has no event, which must be the name of one"),
+            (b'"duration_s":0.001', b'"duration_s":-1.5', "duration_s must be a number from 0 up, not -1.5"),
+            (b'"attempts":1', b'"attempts":-1', "attempts must be a whole number from 0 up, below 2^53, not -1"),
             (b'"seq":2', b'"seq":-2', "seq must be a whole number from 0 up, below 2^53, not -2"),
             (
                 b'"input_size":null',
                 b'"input_size":1.5',
-                "input_size must be a whole number below 2^53 or null, not 1.5",
+                "input_size must be a whole number from 0 up, below 2^53 or null, not 1.5",
             ),
             (
                 b'"parent_run_id":null',
@@ -100,6 +102,11 @@ class TestInvalidLines:
             (1, b'"s0"', b"[]"),
             (1, b'"stage_id":"s0",', b""),
             (5, b'"p"', b"1"),
+            (0, b'"p"', b'["p"]'),
+            (0, b'"p"', b"null"),
+            (1, b'"s0"', b"5"),
+            (2, b"0.001", b"-0.001"),
+            (0, b'"pipeline.start"', b'["pipeline.start"]'),
         ],
     )
     def test_are_not_missing_as_well(self, at, old, new):
@@ -120,7 +127,22 @@ class TestInvalidLines:
 
     def test_of_drops_are_not_counted(self):
         (line,) = lines_of([outside(ev.LogDropped, 3, "stalled")])
-        assert checked(line.replace(b'"count":3', b'"count":"x"')).dropped == 0
+        for count in (b'"x"', b"-3", b"2.5", b"true"):
+            report = checked(line.replace(b'"count":3', b'"count":' + count))
+            assert (report.invalid, report.dropped) == (1, 0)
+
+    @pytest.mark.parametrize("time", [b"99:99:99", b"24:00:00", b"12:60:00", b"12:00:60"])
+    def test_are_those_at_no_time_of_day(self, time):
+        lines = lines_of(events_of_run())
+        lines[0] = lines[0].replace(b"T12:00:00", b"T" + time)
+        report = checked(*lines)
+        assert report.invalid == 1
+        assert texts(report)[0].startswith("timestamp must be UTC as in ")
+
+    @pytest.mark.parametrize("name", [b'["p"]', b"5", b"null"])
+    def test_of_starts_that_do_not_say_of_what_are_not_in_flight(self, name):
+        report = checked(lines_of(events_of_run())[0].replace(b'"p"', name))
+        assert (report.invalid, report.in_flight_count, report.runs) == (1, 0, 1)
 
     def test_that_are_torn_in_the_middle(self):
         lines = lines_of(events_of_run())
@@ -223,6 +245,14 @@ class TestRepeatedLines:
         monkeypatch.setattr(following, "_MOST_ENDED", 1)
         first, second = lines_of(events_of_run(1)), lines_of(events_of_run(2))
         assert checked(*first, *second, *first).runs == 3
+
+
+def test_whole_numbers_with_a_point_are_whole_numbers():
+    start = lines_of(events_of_run())[0].replace(b'"seq":0', b'"seq":0.0').replace(b',"host"', b'.0,"host"')
+    (dropped,) = lines_of([outside(ev.LogDropped, 3, "stalled")])
+    report = checked(start, dropped.replace(b'"count":3', b'"count":3.0'))
+    assert (report.invalid, report.in_flight[0].pid, report.in_flight[0].process) == (0, os.getpid(), "running")
+    assert repr(report.dropped) == "3"
 
 
 def test_a_stage_without_an_end_in_a_run_that_has_one():

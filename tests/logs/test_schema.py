@@ -20,7 +20,7 @@ jsonschema = pytest.importorskip("jsonschema")
 
 SCHEMA = json_schema()
 VALID = jsonschema.Draft202012Validator(SCHEMA).is_valid
-JUNK = [None, True, -1, 1.5, 2**53, "", "x", [], {}]
+JUNK = [None, True, -1, -0.5, 1.5, 2**53, "", "x", [], {}]
 SHARED = {
     "schema", "event", "level", "timestamp", "logger", "run_id", "parent_run_id", "parent_stage_id", "parent_task_id",
     "seq", "pid", "host", "service",
@@ -110,6 +110,9 @@ def test_a_field_of_another_type_is_wrong(one_of_each, kind):
         {"timestamp": "2026-01-31 12:00:00"},
         {"run_id": "x" * 32},
         {"parent_run_id": "0" * 31},
+        {"timestamp": "2026-01-31T99:99:99.000000Z"},
+        {"duration_s": -0.5},
+        {"attempts": -1},
         {"seq": -1},
         {"seq": 2**53},
         {"attempts": 2**53},

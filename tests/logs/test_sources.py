@@ -92,11 +92,28 @@ class TestCompressed:
         (tmp_path / "log.gz").write_bytes(gzip.compress(line * 20))
         assert check(tmp_path / "log.gz").repeated == 19
 
-    @pytest.mark.parametrize("size", [2, 9, 20, -1, -5])
-    def test_and_cut_off(self, tmp_path, lines, size):
-        (tmp_path / "log.gz").write_bytes(gzip.compress(b"".join(lines))[:size])
-        with pytest.raises(UnreadableLogError, match=r"^'.*/log.gz' is compressed, and cut off: its end is missing$"):
-            check(tmp_path / "log.gz")
+    @pytest.mark.parametrize("size", [2, 9, 20, 200, -30, -1])
+    def test_and_cut_off_are_read_up_to_there(self, tmp_path, lines, size):
+        path = tmp_path / "log.gz"
+        path.write_bytes(gzip.compress(b"".join(lines))[:size])
+        report, summary = check(path), summarise(path)
+        assert (report.ok, report.cut_off, summary.cut_off) == (False, (str(path),), (str(path),))
+        assert (report.invalid, report.missing, report.foreign) == (0, 0, 0)
+        assert report.lines == summary.lines == report.events + len(report.torn)
+        assert len(report.torn) == summary.torn
+        if size == -1:  # of its sum alone
+            assert (report.events, report.torn) == (len(lines), ())
+        if size == -30:
+            assert 0 < report.events < len(lines)
+            assert report.torn == (f"{path}:{report.lines}",)
+
+    def test_and_cut_off_before_others(self, tmp_path, lines):
+        first = gzip.compress(b"".join(lines[:5]))
+        (tmp_path / "log.1.gz").write_bytes(first[:-4])
+        write(tmp_path / "log", *lines[5:])
+        report = check(tmp_path / "log", rotated=True)
+        assert (report.events, report.problem_count, report.ok) == (len(lines), 0, False)
+        assert check(tmp_path / "log").cut_off == ()
 
     def test_and_damaged(self, tmp_path, lines):
         packed = bytearray(gzip.compress(b"".join(lines)))

@@ -211,11 +211,34 @@ def test_lines_that_cannot_be_used_are_counted():
             line.replace(b'"breaker":"b"', b'"breaker":1')
             for line in lines_of([outside(ev.BreakerOpened, "b", 3, 2.0)])
         ),
-        *(line.replace(b"2.0", b"true") for line in lines_of([outside(ev.BreakerHalfOpened, "b", 2.0)])),
+        *(
+            line.replace(b"2.0", seconds)
+            for line in lines_of([outside(ev.BreakerHalfOpened, "b", 2.0)])
+            for seconds in (b"true", b"-1e308", b"1e308")
+        ),
+        *(
+            line.replace(b'"count":3', b'"count":' + count)
+            for line in lines_of([outside(ev.LogDropped, 3, "stalled")])
+            for count in (b"-3", b"2.5", b"true", b'"3"', b"1e308")
+        ),
+        *(start.replace(b'"p"', name) for name in (b'["p"]', b"5", b"null")),
+        *(stage_start.replace(b'"s0"', name) for name in (b'["s0"]', b"5", b"null")),
+        *(
+            line.replace(b'"s0"', name)
+            for line in lines_of([ev.StageRetry(run_id(1), *[None] * 3, NOON, "p", "s0", "a", 1, 3, 1.0, None, None)])
+            for name in (b'["s0"]', b"5", b"null")
+        ),
+        *(
+            line.replace(b'"agent"', name)
+            for line in lines_of([ev.TaskStart(run_id(1), *[None] * 3, NOON, "b", "t", "agent", 0, 0.0)])
+            for name in (b'["a"]', b"5", b"null")
+        ),
     ]
     summary = summed(start, *bad, stage_end)
     assert (summary.unusable, summary.events, summary.lines) == (len(bad), 2, len(bad) + 2)
     assert (summary.stages["s0"].count, summary.breakers) == (1, {})
+    assert (summary.dropped, summary.retries) == (0, {})
+    assert summary.in_flight == {"pipeline": {"p": 1}, "stage": {}, "batch": {}, "task": {}}
     assert summed(bad[0]).stages == {}
 
 

@@ -72,6 +72,7 @@ def _check_rows(report: CheckReport) -> Iterator[tuple[Cell, Cell]]:
         "lines out of order": report.out_of_order,
         "runs and processes that began earlier": report.begun_earlier,
         "torn last lines": len(report.torn),
+        "compressed files that are cut off": len(report.cut_off),
         "lines of other programs": report.foreign,
         "not followed to their end: too many open": report.forgotten,
     }
@@ -99,7 +100,13 @@ def check_complaint(report: CheckReport) -> str | None:
         sentences.append(_nothing(report))
     if report.torn:
         sentences.append(f"A last line is torn, and was left out: {', '.join(report.torn[:5])}.")
+    sentences += _cut_off(report)
     return " ".join(sentences) or None
+
+
+def _cut_off(found: CheckReport | Summary) -> Iterator[str]:
+    if found.cut_off:
+        yield f"The end is missing of what is compressed and was cut off: {', '.join(found.cut_off[:5])}."
 
 
 def _nothing(found: CheckReport | Summary) -> str:
@@ -134,6 +141,7 @@ def _summary_rows(summary: Summary) -> Iterator[tuple[Cell, Cell]]:
         "lines that cannot be used": summary.unusable,
         "lines of other programs": summary.foreign,
         "torn last lines": summary.torn,
+        "compressed files that are cut off": len(summary.cut_off),
         "not followed to their end: too many open": summary.forgotten,
     }
     for what, count in others.items():
@@ -171,4 +179,5 @@ def summary_complaint(summary: Summary) -> str | None:
         sentences.append(f"{summary.unusable:,} lines cannot be used: atrio events check says why.")
     if summary.torn:
         sentences.append("A last line is torn, and was left out.")
+    sentences += _cut_off(summary)
     return " ".join(sentences) or None

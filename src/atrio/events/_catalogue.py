@@ -22,7 +22,7 @@ LARGEST_INT: Final = 2**53 - 1
 """What every JSON reader holds exactly, and so the largest int of a line."""
 
 _RUN_ID: Final = "^[0-9a-f]{32}$"
-TIMESTAMP: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$"
+TIMESTAMP: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9][.][0-9]{6}Z$"
 _PATTERNS: Final = {"run_id": _RUN_ID, "parent_run_id": _RUN_ID, "timestamp": TIMESTAMP}
 _TYPES: Final = {"None": "null", "datetime": "str"}
 
@@ -63,7 +63,10 @@ def _field(kind: type[Any], field: attrs.Attribute[Any]) -> LineField:
     meaning = meanings(kind).get(field.name, "").replace("None", "null")
     types = tuple(_TYPES.get(name, name) for name in str(field.type).split(" | "))
     values = kind.statuses if field.name == "status" else ()
-    return LineField(field.name, types, meaning[:1].upper() + meaning[1:], values, _PATTERNS.get(field.name))
+    # Whole numbers count something, or say its place; of floats those are never negative that are seconds.
+    seconds = field.name.endswith("_s") and not field.name.endswith("_per_s")
+    least = 0 if "int" in types or ("float" in types and seconds) else None
+    return LineField(field.name, types, meaning[:1].upper() + meaning[1:], values, _PATTERNS.get(field.name), least)
 
 
 def shared_fields() -> tuple[LineField, ...]:

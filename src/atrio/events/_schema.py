@@ -51,6 +51,8 @@ def _property(field: LineField) -> dict[str, Any]:
         made["pattern"] = field.pattern
     if "int" in field.types:
         made |= {"minimum": -LARGEST_INT if field.minimum is None else field.minimum, "maximum": LARGEST_INT}
+    elif field.minimum is not None:
+        made["minimum"] = field.minimum
     return made
 
 

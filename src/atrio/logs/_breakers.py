@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from atrio.events._catalogue import LARGEST_INT
 from atrio.logs._summary import BreakerFigures, State
 from atrio.sinks.metrics import OTHER_IDS
 
@@ -62,4 +63,6 @@ class Breakers:
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("seconds are a number")
+    if not 0 <= value <= LARGEST_INT:
+        raise ValueError("seconds are a number from 0 up, and can be added up")
     return value

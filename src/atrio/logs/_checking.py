@@ -29,12 +29,15 @@ class Checker:
         self._follower = Follower(self._problems)
         self._counts: Counter[str] = Counter()
         self._torn: list[str] = []
+        self._cut_off: list[str] = []
         self._first: str | None = None
         self._last: str | None = None
 
     def take(self, block: Block) -> None:
         """Check the lines of `block`."""
         self._problems.begin(block.file)
+        if block.cut_off:
+            self._cut_off.append(block.file)
         for number, line in enumerate(block.lines, block.first):
             if line is TOO_LONG:
                 self._counts["lines"] += 1
@@ -93,6 +96,7 @@ class Checker:
             invalid=own["invalid"],
             foreign=own["foreign"],
             torn=tuple(self._torn),
+            cut_off=tuple(self._cut_off),
             runs=followed["runs"],
             begun_earlier=followed["begun_earlier"],
             missing=followed["missing"],

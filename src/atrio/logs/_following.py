@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ _RUN_STARTS: Final[dict[str, Part]] = {"pipeline.start": ("pipeline", "pipeline_
 _RUN_ENDS: Final = frozenset({"pipeline.end", "batch.end"})
 _PART_STARTS: Final[dict[str, Part]] = {"stage.start": ("stage", "stage_id"), "task.start": ("task", "task_id")}
 _PART_ENDS: Final[dict[str, Part]] = {"stage.end": ("stage", "stage_id"), "task.end": ("task", "task_id")}
+_NAMED: Final = _RUN_STARTS | _PART_STARTS | _PART_ENDS
 
 
 class _Run:
@@ -105,23 +105,22 @@ class Follower:
         """
         self._file, self._line = file, line
         self._at += 1
-        host, run_id, seq = fields["host"], fields["run_id"], int(fields["seq"])
+        # To JSON 3.0 is a whole number too.
+        host, run_id, seq, pid = fields["host"], fields["run_id"], int(fields["seq"]), int(fields["pid"])
         if host not in self._begins and len(self._begins) < _MOST_HOSTS:
             self._begins[host] = _milliseconds(fields["timestamp"])
-        writer = self._writer((fields["pid"], host))
+        writer = self._writer((pid, host))
         writer.last_seen, writer.at = fields["timestamp"], self._at
         if run_id is None:
             self._outside(writer, seq)
             if valid and fields["event"] == "log.dropped":
-                self._dropped(fields["count"], fields["reason"])
+                self._dropped(int(fields["count"]), fields["reason"])
         elif run_id in self._ended:
             self._after_its_end(run_id, seq)
         else:
-            run = self._run(run_id, seq, (fields["pid"], host))
-            if self._number(run.numbers, seq, f"run {run_id}"):
-                # What else is wrong with it, a start or an end that says of what is one.
-                with contextlib.nullcontext() if valid else contextlib.suppress(KeyError, TypeError):
-                    self._event(run, fields)
+            run = self._run(run_id, seq, (pid, host))
+            if self._number(run.numbers, seq, f"run {run_id}") and (valid or _says_of_what(fields)):
+                self._event(run, fields)
 
     def _writer(self, process: Process) -> _Writer:
         writer = self._writers.get(process)
@@ -262,6 +261,15 @@ class Follower:
         fate = fate_of(pid, host, others_wrote_on=writer is None or writer.at < self._at)
         last_seen = None if writer is None else writer.last_seen
         return InFlight(*part, run_id, since, pid, host, last_seen, fate)
+
+
+def _says_of_what(fields: dict[str, Any]) -> bool:
+    """Say whether a line that is not valid, if it is a start or an end, still says of what."""
+    event = fields.get("event")
+    if not isinstance(event, str):
+        return False
+    named = _NAMED.get(event)
+    return named is None or isinstance(fields.get(named[1]), str)
 
 
 def _words(process: Process) -> str:

@@ -77,6 +77,7 @@ class CheckReport:
         foreign: how many are of others: they are no JSON object, or one with another logger.
         torn: where a last line is no JSON and no newline ends it, as `file:line`. That is no problem: its writer was
             cut off, or is about to go on.
+        cut_off: the compressed logs whose end is missing; what could be unpacked was read.
         runs: how many runs were seen.
         begun_earlier: how many runs had begun before what was read, and how many counts of a process's own lines: what
             came before is not missing.
@@ -101,6 +102,7 @@ class CheckReport:
     invalid: int
     foreign: int
     torn: tuple[str, ...]
+    cut_off: tuple[str, ...]
     runs: int
     begun_earlier: int
     missing: int
@@ -117,8 +119,8 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all is well: there is no problem, nothing was dropped, and of the lines, if any, some are atrio's.
+        """Whether all is well: no problem, nothing dropped or cut off, and of the lines, if any, some are atrio's.
 
         What is in flight, a torn last line and the lines of others are no fault of a log.
         """
-        return not (self.problem_count or self.dropped) and bool(self.events or not self.lines)
+        return not (self.problem_count or self.dropped or self.cut_off) and bool(self.events or not self.lines)

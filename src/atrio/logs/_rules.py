@@ -129,6 +129,9 @@ def _test_of(field: LineField) -> Test | None:
     if "int" in field.types:
         least = -LARGEST_INT if field.minimum is None else field.minimum
         return lambda value: value is None or least <= value <= LARGEST_INT
+    if field.minimum is not None:
+        lowest = field.minimum
+        return lambda value: value is None or lowest <= value
     return None
 
 
@@ -143,7 +146,7 @@ def _wanted(field: LineField) -> str:
     if field.pattern is not None:
         words[0] = _PATTERN_WORDS[field.name.removeprefix("parent_")]
     elif field.minimum is not None:
-        words[0] = "a whole number from 0 up, below 2^53"
+        words[0] = "a whole number from 0 up, below 2^53" if "int" in field.types else "a number from 0 up"
     return " or ".join(words)
 
 

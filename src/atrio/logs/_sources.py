@@ -35,6 +35,10 @@ class UnreadableLogError(AtrioError):
     """A log cannot be read; its text says which and why."""
 
 
+class _CutOffError(Exception):
+    """What was compressed has no end; what there is of it was unpacked."""
+
+
 @attrs.frozen
 class Block:
     """Lines of a log that follow each other.
@@ -44,12 +48,14 @@ class Block:
         first: the number of the first of the lines, from 1.
         lines: their bytes, without the newline; `TOO_LONG` itself in the place of one that is longer than `LONGEST`.
         torn: whether no newline ends the last of them.
+        cut_off: whether the log is compressed, and its end, which would follow, is missing; there may be no line then.
     """
 
     file: str
     first: int
     lines: list[bytes]
     torn: bool = False
+    cut_off: bool = False
 
 
 def with_rotated(sources: Iterable[Source]) -> list[Source]:
@@ -157,25 +163,30 @@ def _inflated(name: str, first: bytes, others: Iterator[bytes]) -> Iterator[byte
     except zlib.error as error:
         raise UnreadableLogError(f"{name!r} is compressed, and damaged: it cannot be unpacked") from error
     if not inflater.eof:
-        raise UnreadableLogError(f"{name!r} is compressed, and cut off: its end is missing")
+        raise _CutOffError
 
 
 def _blocks(name: str, chunks: Iterator[bytes]) -> Iterator[Block]:
     number = 1
     rest = b""
     too_long = False
-    for chunk in chunks:
-        *ended, last = chunk.split(b"\n")
-        if not ended:
-            rest += b"" if too_long else last
-        else:
-            ended[0] = rest + ended[0]
-            if too_long or len(ended[0]) > LONGEST:
-                ended[0] = TOO_LONG
-            yield Block(name, number, ended)
-            number += len(ended)
-            rest, too_long = last, False
-        if len(rest) > LONGEST:
-            rest, too_long = b"", True
-    if rest or too_long:
-        yield Block(name, number, [TOO_LONG if too_long else rest], torn=True)
+    cut_off = False
+    try:
+        for chunk in chunks:
+            *ended, last = chunk.split(b"\n")
+            if not ended:
+                rest += b"" if too_long else last
+            else:
+                ended[0] = rest + ended[0]
+                if too_long or len(ended[0]) > LONGEST:
+                    ended[0] = TOO_LONG
+                yield Block(name, number, ended)
+                number += len(ended)
+                rest, too_long = last, False
+            if len(rest) > LONGEST:
+                rest, too_long = b"", True
+    except _CutOffError:
+        cut_off = True
+    if rest or too_long or cut_off:
+        last_lines = [TOO_LONG] if too_long else [rest] if rest else []
+        yield Block(name, number, last_lines, torn=True, cut_off=cut_off)

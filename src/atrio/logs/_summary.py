@@ -43,6 +43,7 @@ class Summary:
         unusable: how many are, or were meant to be, atrio's, and cannot be used: `check` says why.
         foreign: how many are of others: they are no JSON object, or one with another logger.
         torn: how many files end in a line that was not finished.
+        cut_off: the compressed logs whose end is missing; what could be unpacked was read.
         pipelines: the figures of the runs that ended, by their pipeline.
         stages: the figures of the stages that ended, by their id.
         retries: how many attempts were followed by another one, by the stage's id.
@@ -63,6 +64,7 @@ class Summary:
     unusable: int
     foreign: int
     torn: int
+    cut_off: tuple[str, ...]
     pipelines: Mapping[str, ExecutionStatistics]
     stages: Mapping[str, ExecutionStatistics]
     retries: Mapping[str, int]

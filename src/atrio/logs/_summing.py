@@ -34,6 +34,7 @@ Open: TypeAlias = defaultdict[str, dict[str | None, tuple[Kind, str]]]
 
 _UNUSABLE: Final = (ValueError, KeyError, TypeError)
 """What reading a line of JSON raises, or using one that has not what it should."""
+_NO_NAME: Final = "a name is a string"
 _is_timestamp: Final = re.compile(TIMESTAMP.removesuffix("$")).fullmatch
 
 
@@ -92,6 +93,7 @@ class Summer:
         self._breakers = Breakers(MAX_IDS)
         self._open: Open = defaultdict(dict)
         self._blocks = 0
+        self._cut_off: list[str] = []
         self._takers = self._takers_by_event()
 
     def _takers_by_event(self) -> dict[str, Taker]:
@@ -115,6 +117,8 @@ class Summer:
 
     def take(self, block: Block) -> None:
         """Sum up the lines of `block`."""
+        if block.cut_off:
+            self._cut_off.append(block.file)
         loads, takers = self._loads, self._takers
         timestamps: list[str] = []
         timestamp_is = timestamps.append
@@ -165,12 +169,18 @@ class Summer:
             self._last = max(self._last or last, last)
 
     def _retry(self, fields: Fields) -> None:
-        stage_id: str = fields["stage_id"]
+        stage_id = fields["stage_id"]
+        if type(stage_id) is not str:
+            raise TypeError(_NO_NAME)
         known = stage_id in self._retries or len(self._retries) < MAX_IDS
         self._retries[stage_id if known else OTHER_IDS] += 1
 
     def _dropped(self, fields: Fields) -> None:
-        self._counts["dropped"] += int(fields["count"])
+        count = fields["count"]
+        # To JSON 3.0 is a whole number too.
+        if type(count) not in {int, float} or not 0 <= count <= LARGEST_INT or count != int(count):
+            raise ValueError("a count is a whole number from 0 up")
+        self._counts["dropped"] += int(count)
 
     def _tidy(self) -> None:
         """Sum up what ended, and let go of what has been open for longest, if there is too much."""
@@ -202,6 +212,7 @@ class Summer:
             unusable=counts["unusable"],
             foreign=counts["foreign"],
             torn=counts["torn"],
+            cut_off=tuple(self._cut_off),
             pipelines=self._ends["pipeline"].statistics(),
             stages=self._ends["stage"].statistics(),
             retries=dict(self._retries),
@@ -229,7 +240,10 @@ class Summer:
 
 def _start_of_run(open_: Open, kind: Kind, name: str) -> Taker:
     def take(fields: Fields) -> None:
-        open_[fields["run_id"]][None] = (kind, fields[name])
+        named = fields[name]
+        if type(named) is not str:
+            raise TypeError(_NO_NAME)
+        open_[fields["run_id"]][None] = (kind, named)
 
     return take
 
@@ -244,7 +258,10 @@ def _end_of_run(open_: Open, durations: Durations, name: str) -> Taker:
 
 def _start_of_part(open_: Open, kind: Kind, name: str, part: str) -> Taker:
     def take(fields: Fields) -> None:
-        open_[fields["run_id"]][fields[part]] = (kind, fields[name])
+        named, key = fields[name], fields[part]
+        if type(named) is not str or type(key) is not str:
+            raise TypeError(_NO_NAME)
+        open_[fields["run_id"]][key] = (kind, named)
 
     return take
 
