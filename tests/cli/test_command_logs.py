@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import select
 import subprocess
 
 import pytest
@@ -12,6 +13,25 @@ from atrio.cli import main
 
 ENVELOPE = ["schema", "event", "level", "timestamp", "logger", "run_id"]
 RUN = ("run", "text-report", "--value", '"text"')
+
+
+@pytest.fixture
+def stalled_pipe():
+    """The two ends of a pipe that is full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b" " * 512)
+    os.set_blocking(writing, True)
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def taken(reading: int, size: int) -> str:
+    """Return what is there by now of a pipe."""
+    return os.read(reading, size).decode() if select.select([reading], [], [], 0)[0] else ""
 
 
 def lines_of(text: str) -> list[dict]:
@@ -101,6 +121,30 @@ class TestForPeople:
         assert err.count("\\x1b[2Jit broke") == 2 + stacks
         assert "\x1b" not in err
 
+    @pytest.mark.parametrize("goes_on", [True, False])
+    def test_says_how_many_lines_a_reader_missed(self, ready_made, monkeypatch, stalled_pipe, goes_on):
+        reading, writing = stalled_pipe
+
+        async def read(data):
+            taken(reading, 10**6)
+
+        async def nothing(data):
+            pass
+
+        ready_made("read", *((read, nothing) if goes_on else (nothing, read)))
+        with open(writing, "w", closefd=False) as stderr:
+            monkeypatch.setattr("sys.stderr", stderr)
+            assert main(("run", "read", "--value", "1", "--log-format", "console")) == 0
+        shown = [re.sub(" +", " ", line) for line in taken(reading, 10**6).splitlines()]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d \[warning \] log\.dropped count=\d reason='nobody reads'", shown[0])
+        assert f"count={1 if goes_on else 2}" in shown[0]
+        assert "pipeline.end" in shown[-1]
+
+    def test_goes_to_stderr_where_a_host_has_put_an_object_of_its_own(self, capfd, monkeypatch):
+        monkeypatch.setattr("sys.stderr", io.StringIO())
+        assert main((*RUN, "--log-format", "console")) == 0
+        assert len(capfd.readouterr().err.splitlines()) == 5
+
     def test_does_without_what_the_terminal_lacks(self, atrio_process, tmp_path):
         ended = atrio_process(*RUN, "--log-format", "console", LC_ALL="C", PYTHONIOENCODING="ascii")
         assert ended.code == 0
@@ -117,18 +161,15 @@ class TestJsonOnStderr:
         lines = lines_of(log.read_text())
         assert sorted(line["seq"] for line in lines) == sorted([*range(5), *range(8)])
 
-    def test_that_nobody_reads_does_not_keep_the_result(self, spawned):
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(writing, b" " * 512)
-        os.set_blocking(writing, True)
-        process = spawned(*RUN, stdout=subprocess.PIPE, stderr=writing)
-        assert b"| Words | 1 |" in process.stdout.read()
-        assert process.wait() == 0
-        os.close(reading)
-        os.close(writing)
+    @pytest.mark.parametrize("log_format", ["json", "console"])
+    def test_that_nobody_reads_does_not_keep_the_result(self, spawned, stalled_pipe, log_format):
+        command = (*RUN, "--log-format", log_format)
+        process = spawned(*command, stdout=subprocess.PIPE, stderr=stalled_pipe[1])
+        assert b"| Words | 1 |" in process.communicate(timeout=30)[0]
+        assert process.returncode == 0
+
+    def test_that_nobody_reads_does_not_keep_a_refusal(self, spawned, stalled_pipe):
+        assert spawned("run", "none", stderr=stalled_pipe[1]).wait(30) == 2
 
     def test_where_a_host_has_put_an_object_of_its_own(self, capfd, monkeypatch):
         monkeypatch.setattr("sys.stderr", io.StringIO())

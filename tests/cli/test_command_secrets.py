@@ -1,6 +1,7 @@
 """What the environment keeps secret is on no line of the command: neither events nor sentences."""
 
 import pytest
+import trio
 
 from atrio import ErrorPolicy
 
@@ -30,6 +31,26 @@ def test_neither_stderr_nor_the_log_file_shows_it(atrio, leaky, monkeypatch, tmp
     assert KEY not in ended.err + (tmp_path / "l").read_text()
     assert "401 for key=***" in ended.err.splitlines()[-1]
     assert "401 for key=***" in (tmp_path / "l").read_text()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_line_of_a_key_is_shown_by_the_stack_of_a_group(atrio, ready_made, monkeypatch, tmp_path, log_format):
+    lines = [f"{number}Tm/pQ+x" * 8 for number in range(5)]
+    key = "\n".join(("-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----"))
+
+    async def refuse():
+        raise ValueError(f"401 for {key}")
+
+    async def leak(data):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refuse)
+
+    ready_made("leaky", leak, error_policy=ErrorPolicy.STOP)
+    monkeypatch.setenv("SIGNING_KEY", key)
+    ended = atrio("run", "leaky", "--value", "1", "--log-format", log_format, "--log-level", "debug", "--log-file", "l")
+    shown = ended.err + (tmp_path / "l").read_text()
+    assert "ExceptionGroup" in shown
+    assert not [line for line in lines if line in shown]
 
 
 @pytest.mark.parametrize("name", ["PWD", "MONKEY", "KEYBOARD", "AWS_ACCESS_KEY_ID"])

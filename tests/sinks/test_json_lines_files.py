@@ -9,8 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from line_cases import lines_in, outcome, pipeline_start, stage_end
+from line_cases import lines_in, made, outcome, pipeline_start, stage_end
 
+from atrio import events
 from atrio.sinks import JsonLinesSink
 
 
@@ -66,6 +67,16 @@ class TestAFullDisk:
         assert (told["count"], told["reason"]) == (lost, "No space left on device")
         assert [told[name] for name in told if name.endswith("_id")] == [None] * 4
         assert log.dropped == lost > 5
+
+    def test_that_has_room_again_when_the_log_is_closed_goes_on_counting(self, path, monkeypatch):
+        with JsonLinesSink(path) as log:
+            log(made(events.AlertRaised, run_id=None))
+            log(made(events.AlertResolved, run_id=None))
+            disk = FullDisk(monkeypatch, 0)
+            log(stage_end())
+            disk.room = 10**6
+        lines = [(line["event"], line["seq"]) for line in lines_in(path)]
+        assert lines == [("alert.raised", 0), ("alert.resolved", 1), ("log.dropped", 2)]
 
     @pytest.mark.parametrize("room", range(1, 20))
     def test_in_the_middle_of_a_line(self, path, monkeypatch, room):

@@ -108,9 +108,49 @@ class TestAPipe:
                 told, line = parsed(drained(pipe[0]))
                 assert (told["event"], told["count"], told["reason"]) == ("log.dropped", 5, "nobody reads")
                 assert line["event"] == "stage.end"
-        assert len(waits) == 3
+        assert waits[0] < PATIENCE_S + 0.5
         assert log.dropped == 15
         assert line["seq"] == 17
+
+    @pytest.mark.parametrize("between_s", [0.0, 0.01])
+    def test_whose_reader_is_slow_holds_up_little(self, pipe, monkeypatch, between_s):
+        """One that takes a page each 0.09 seconds, which each line would wait for."""
+        now, waits = 1000.0, []
+
+        class Poll:
+            def register(self, descriptor, events):
+                pass
+
+            def poll(self, milliseconds):
+                nonlocal now
+                waited = min(milliseconds / 1000, 0.09)
+                waits.append(waited)
+                now += waited
+                return waited == 0.09 and bool(os.read(pipe[0], 4096))
+
+        monkeypatch.setattr(_line_files, "elapsed_clock", lambda: now)
+        monkeypatch.setattr(_line_files.select, "poll", Poll)
+        fill(pipe[1])
+        with JsonLinesSink(pipe[1], patience_s=0.1) as log:
+            for number in range(2000):
+                log(stage_end())
+                now += between_s
+                if number % 9 == 8 and between_s:
+                    drained(pipe[0], 4096)
+        assert waits
+        assert sum(waits) <= 0.1 + (now - 1000) / 100 + 0.001
+
+    def test_whose_reader_stalls_again_much_later_is_waited_for_again(self, pipe, waits, monkeypatch):
+        later = 0.0
+        monkeypatch.setattr(_line_files, "elapsed_clock", lambda: time.monotonic() + later)
+        with JsonLinesSink(pipe[1], patience_s=PATIENCE_S) as log:
+            for times in (1, 2, 3):
+                fill(pipe[1])
+                log(stage_end())
+                assert len(waits) == times
+                drained(pipe[0])
+                log(stage_end())
+                later += 100 * PATIENCE_S
 
     def test_whose_reader_comes_in_time_misses_nothing(self, pipe):
         fill(pipe[1])

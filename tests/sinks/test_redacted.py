@@ -5,6 +5,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from line_cases import lines_in, stage_end
@@ -15,6 +16,8 @@ from atrio.sinks import JsonLinesSink, Redacted
 from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
 
 KEY = "sk-12/34+ä"
+LINES = [f"{number}Tm/pQ+x" * 8 for number in range(9)]
+PEM = "\n".join(("-----BEGIN PRIVATE KEY-----", *LINES, "-----END PRIVATE KEY-----", ""))
 
 
 def in_address(key):
@@ -23,6 +26,26 @@ def in_address(key):
 
 def in_query(key):
     return quote(key, safe="", errors="surrogatepass")
+
+
+def repr_of_repr(key):
+    return repr(repr(key))[2:-2]
+
+
+def json_of_json(key):
+    return json.dumps(json.dumps(key))[3:-3]
+
+
+def repr_of_json(key):
+    return repr(json.dumps({"key": key}))[10:-3]
+
+
+def json_of_repr(key):
+    return json.dumps(repr([key, "'\""]))[3:-10]
+
+
+def repr_of_bytes(key):
+    return repr(key.encode(errors="surrogatepass"))[2:-1]
 
 
 def redacted(text, secrets):
@@ -54,8 +77,16 @@ class TestATextOfAnEvent:
     def test_has_a_mask_in_their_place(self, text, secrets, shown):
         assert redacted(text, secrets) == shown
 
-    @pytest.mark.parametrize("written", [str, repr, json.dumps, in_address, in_query])
-    @pytest.mark.parametrize("key", [KEY, 'with "quotes" and\nlines', "it's\\", "\ud800long", "a b&c=d"])
+    @pytest.mark.parametrize(
+        "written",
+        [
+            *(str, repr, json.dumps, in_address, in_query),
+            *(repr_of_repr, json_of_json, repr_of_json, json_of_repr, repr_of_bytes),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "key", [KEY, 'with "quotes" and\nlines', "it's\\", "both'\"\\", "\ud800long", "a b&c=d", PEM]
+    )
     def test_has_none_that_is_written_in_another_way(self, written, key):
         shown = redacted(f"http://api/?key={written(key)}&x=1", [key])
         assert "***" in shown
@@ -67,6 +98,13 @@ class TestATextOfAnEvent:
         assert not any(secret in shown for secret in secrets)
         if not any(secret in text for secret in secrets):
             assert shown == text
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_has_no_line_of_one_that_has_several(self, end):
+        shown = redacted(
+            f"keys:{end}  | first8ch{end}  | second-line{end}  | short", [f"first8ch{end}second-line{end}short"]
+        )
+        assert shown == f"keys:{end}  | ***{end}  | ***{end}  | short"
 
     def test_that_is_nothing_stays_nothing(self):
         seen = []
@@ -112,6 +150,30 @@ class TestInALog:
             error = ExceptionGroup("g", [OSError("x" * length + KEY * 20)])
             assert "sk-1" not in self.logged(tmp_path, error, [KEY])
             (tmp_path / "app.jsonl").unlink()
+
+    @pytest.mark.parametrize("noted", [False, True])
+    def test_the_stack_of_a_group_has_no_line_of_one(self, tmp_path, noted):
+        async def refused():
+            error = OSError("refused" if noted else f"refused: {PEM}")
+            if noted:
+                error.add_note(f"with {PEM}")
+            raise error
+
+        async def agent(data):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(refused)
+
+        async def main():
+            with observe(Redacted(log, [PEM])):
+                await Pipeline("p").add_stage(Stage("s", agent, config=StageConfig(attempts=1))).execute("x")
+
+        path = tmp_path / "app.jsonl"
+        with JsonLinesSink(path) as log:
+            run_in_virtual_time(main)
+        text = path.read_text()
+        assert "  | " in text
+        assert "***" in text
+        assert not [line for line in LINES if line in text]
 
     def test_that_is_written_with_escapes_has_none(self, tmp_path):
         key = 'a"b\nc\\d'

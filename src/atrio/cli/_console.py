@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from atrio.cli._options import LogLevel, Options
-from atrio.cli._streams import above_the_bar, discard, printable
+from atrio.cli._streams import PATIENCE_S, above_the_bar, printable
+from atrio.events import LogDropped
+from atrio.sinks import LineFile, WriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Generator, MutableMapping
 
     from atrio.sinks import StructlogSink
 
@@ -33,8 +36,9 @@ def _has_colors() -> bool:
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
-def for_people(options: Options) -> StructlogSink:
-    """Return a sink that writes lines for people to stderr."""
+@contextlib.contextmanager
+def for_people(descriptor: int, options: Options) -> Generator[StructlogSink]:
+    """Yield a sink that writes lines for people to stderr, which is `descriptor`."""
     import structlog  # noqa: PLC0415 - importing it costs half of what importing Trio does, and --help needs none
 
     from atrio.sinks import StructlogSink  # noqa: PLC0415 - as above
@@ -42,21 +46,40 @@ def for_people(options: Options) -> StructlogSink:
     wrapper = structlog.make_filtering_bound_logger(options.shown_level.value)
     colors = _has_colors() and os.environ.get("TERM") != "dumb"
     render = _renderer(colors=colors, stacks=options.shown_level is LogLevel.DEBUG)
-    return StructlogSink(structlog.wrap_logger(_StderrLines(), processors=[render], wrapper_class=wrapper))
+    with contextlib.closing(_StderrLines(descriptor, render)) as lines:
+        yield StructlogSink(structlog.wrap_logger(lines, processors=[render], wrapper_class=wrapper))
 
 
 class _StderrLines:
-    """Lines on stderr, for structlog to write to: each in one write, and none ever failing a run."""
+    """Lines on stderr, for structlog to write to: each in one write, and none waiting for long or failing a run."""
+
+    def __init__(self, descriptor: int, render: Renderer) -> None:
+        self._file = LineFile(descriptor, PATIENCE_S)
+        self._render = render
+        self._untold = 0
+        self._reason = ""
 
     def msg(self, line: bytes) -> None:
-        """Write `line`; once nobody reads stderr any more, nothing."""
+        """Write `line`, after what says how many were lost before; count it if it is lost itself."""
         try:
             with above_the_bar():
-                sys.stderr.buffer.write(line)
-                sys.stderr.buffer.flush()
-        except OSError:
-            # There is nowhere left to say so, and the run does not depend on being watched.
-            discard(sys.stderr)
+                self._tell_of_drops()
+                self._file.write(line)
+        except WriteError as error:
+            self._untold += 1
+            self._reason = str(error)
+
+    def close(self) -> None:
+        """Say what was lost, if anything was, and close what was opened here."""
+        with contextlib.suppress(WriteError), above_the_bar():
+            self._tell_of_drops()
+        self._file.close()
+
+    def _tell_of_drops(self) -> None:
+        if self._untold:
+            told: Fields = {"event": LogDropped.event_name, "count": self._untold, "reason": self._reason}
+            self._file.write(self._render(self, "warning", told))
+            self._untold = 0
 
     debug = info = warning = error = msg
 
@@ -65,7 +88,7 @@ def _renderer(*, colors: bool, stacks: bool) -> Renderer:
     from structlog.dev import ConsoleRenderer  # noqa: PLC0415 - as above
 
     render = ConsoleRenderer(colors=colors, sort_keys=False)
-    encoding = getattr(sys.stderr, "encoding", "utf-8")
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
 
     def as_shown(logger: Any, method: str, event: Fields) -> bytes:
         line = render(logger, method, _shown(event, method, stacks=stacks))

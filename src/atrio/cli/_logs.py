@@ -13,7 +13,7 @@ from atrio import observe_only
 from atrio.cli._console import for_people, is_for_people
 from atrio.cli._options import LogLevel, Options
 from atrio.cli._secrets import without_secrets
-from atrio.cli._streams import Refused, above_the_bar, say
+from atrio.cli._streams import PATIENCE_S, Refused, above_the_bar, say
 from atrio.sinks import JsonLinesSink
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from atrio.sinks import StructlogSink
 
 _STDERR: Final = 2
-_PATIENCE_S: Final = 1.0
-"""Seconds that a reader of stderr may take nothing before lines are dropped."""
 
 
 @contextlib.contextmanager
@@ -42,7 +40,13 @@ def logging_as(options: Options, shown: Callable[[Event], bool] | None = None) -
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = []
         if sys.stderr is not None:  # closed by whoever started us
-            on_stderr = for_people(options) if is_for_people(options) else stack.enter_context(_on_stderr(options))
+            descriptor = _stderr_descriptor()
+            _append_to(descriptor)
+            on_stderr: StructlogSink | _AboveTheBar
+            if is_for_people(options):
+                on_stderr = stack.enter_context(for_people(descriptor, options))
+            else:
+                on_stderr = stack.enter_context(_as_json(descriptor, options))
             sinks.append(on_stderr if shown is None else _Chosen(on_stderr, shown))
         if options.log_file is not None:
             sinks.append(stack.enter_context(_in_file(options.log_file)))
@@ -80,11 +84,9 @@ class _AboveTheBar:
 
 
 @contextlib.contextmanager
-def _on_stderr(options: Options) -> Generator[_AboveTheBar]:
-    descriptor = _stderr_descriptor()
-    _append_to(descriptor)
+def _as_json(descriptor: int, options: Options) -> Generator[_AboveTheBar]:
     level: Any = options.shown_level.name.lower()
-    with JsonLinesSink(descriptor, level=level, patience_s=_PATIENCE_S) as lines:
+    with JsonLinesSink(descriptor, level=level, patience_s=PATIENCE_S) as lines:
         yield _AboveTheBar(lines)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from atrio.cli._secrets import text_without_secrets
+from atrio.sinks import LineFile, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 # What a terminal might obey, and lone surrogates, which no encoding has.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+PATIENCE_S: Final = 1.0
+"""Seconds that a reader of stderr may take nothing before lines are dropped."""
 
 
 class Refused(Exception):  # noqa: N818 - it is a sentence for the user, and no error of the program
@@ -62,13 +66,17 @@ def say(sentence: str) -> None:
     """Write `sentence` to stderr, as a line that names who speaks, without the environment's secrets."""
     if sys.stderr is None:  # closed by whoever started us
         return
-    try:
-        with above_the_bar():
-            sys.stderr.write(f"atrio: {printable(text_without_secrets(sentence))}\n")
+    line = f"atrio: {printable(text_without_secrets(sentence))}\n"
+    # If nobody listens, there is nowhere left to say so; the exit code still tells.
+    with suppress(OSError, WriteError), above_the_bar():
+        try:
+            descriptor = sys.stderr.fileno()
+        except OSError:  # a host has put an object of its own in its place
+            sys.stderr.write(line)
             sys.stderr.flush()
-    except OSError:
-        # Nobody listens any more, and there is nowhere left to say so; the exit code still tells.
-        discard(sys.stderr)
+            return
+        with closing(LineFile(descriptor, PATIENCE_S)) as file:
+            file.write(line.encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
 
 
 def write_out(pieces: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from typing import Final
 
 from atrio._stamps import elapsed_clock
 
+_SHARE: Final = 0.01
+"""Of the time that goes by, what may be spent waiting in the long run."""
 _MODE: Final = 0o644
 # No path is waited for, and no terminal becomes that of the process.
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -25,7 +27,8 @@ class LineFile:
 
     Args:
         path_or_fd: a path, which is made if it is not there, or a descriptor, which stays the caller's own.
-        patience_s: how long a line waits, in seconds, for what takes nothing.
+        patience_s: how long lines wait, in seconds, for what takes nothing: together, and a hundredth of the time that
+            goes by comes back to it.
 
     Raises:
         OSError: the path cannot be opened, or there is no such descriptor.
@@ -36,17 +39,20 @@ class LineFile:
         "_descriptor",
         "_device",
         "_inode",
+        "_may_wait_s",
         "_own",
         "_path",
         "_patience_s",
         "_rotates",
         "_stalled",
         "_torn",
+        "_waited_at",
         "_waits",
     )
 
     def __init__(self, path_or_fd: str | os.PathLike[str] | int, patience_s: float) -> None:
-        self._patience_s = patience_s
+        self._patience_s = self._may_wait_s = patience_s
+        self._waited_at = elapsed_clock()
         self._stalled = False
         self._own = not isinstance(path_or_fd, int)
         # The working directory may change.
@@ -98,7 +104,6 @@ class LineFile:
 
     def _write_all(self, left: bytes) -> None:
         """Write what is `left` of a line in as many writes as it takes, and wait between them, but not for long."""
-        give_up_at = None
         while left:
             try:
                 written = 0 if self._asks_first and not self._is_ready(0) else os.write(self._descriptor, left)
@@ -110,14 +115,20 @@ class LineFile:
                 self._torn = left[written - 1] != ord("\n")
                 left = left[written:]
                 continue
-            now = elapsed_clock()
-            if give_up_at is None:
-                # Who waited in vain once does not wait again until a line was taken.
-                give_up_at = now if self._stalled else now + self._patience_s
-            if now >= give_up_at or not self._is_ready(give_up_at - now):
+            # Who waited in vain once does not wait again until a line was taken.
+            if self._stalled or not self._waited():
                 self._stalled = True
                 raise WriteError("nobody reads")
         self._stalled = False
+
+    def _waited(self) -> bool:
+        """Wait until something may be taken, but no longer than is left to wait; say whether it may."""
+        began = elapsed_clock()
+        self._may_wait_s = min(self._patience_s, self._may_wait_s + (began - self._waited_at) * _SHARE)
+        ready = self._may_wait_s > 0 and self._is_ready(self._may_wait_s)
+        self._waited_at = elapsed_clock()
+        self._may_wait_s -= self._waited_at - began
+        return ready
 
     def _is_ready(self, seconds: float) -> bool:
         poll = select.poll()

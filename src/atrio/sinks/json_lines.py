@@ -38,12 +38,15 @@ class JsonLinesSink:
 
     Args:
         path_or_fd: where lines are added: a path, made if it is not there, or an open file descriptor, which stays the
-            caller's to close. A file that others write to as well must have been opened with ``O_APPEND``.
+            caller's to close. A file that others write to as well must have been opened with ``O_APPEND``. The
+            descriptor of a pipe is opened once more, so that no write to it waits: whoever reads it sees its end only
+            after `close`.
         level: the lowest level that is written: debug, info, warning or error.
         service: the name of the service in each line, or None.
         patience_s: how long a line waits for a pipe, a socket or a terminal that takes nothing, in seconds. After that
-            it is dropped, and so is without a wait whatever comes until a line is taken again: a reader that stalls
-            blocks the event loop for that long, once.
+            it is dropped, and so is without a wait whatever comes until a line is taken again. All lines together wait
+            for that long at most, and what they have waited comes back at a hundredth of the time that goes by: a
+            reader that stalls blocks the event loop once, and one that is slow for a hundredth of the time.
 
     Raises:
         OSError: the path cannot be opened, there is no such descriptor, or nobody reads the named pipe.
@@ -157,7 +160,6 @@ class JsonLinesSink:
         """Say what was dropped, if anything was, and close the file; what comes after this is not written."""
         with self._lock:
             file, self._file = self._file, None
-            self._next_seq.clear()
             if file is None:
                 return
             try:
@@ -166,6 +168,7 @@ class JsonLinesSink:
             except WriteError as error:
                 self._reason = str(error)
             finally:
+                self._next_seq.clear()
                 file.close()
 
     def __enter__(self) -> Self:

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 _MASK: Final = "***"
 _SHORTEST: Final = 4
 """Characters of a secret: shorter ones are parts of too much that is none."""
+_SHORTEST_LINE: Final = 8
+"""Characters of a line of a secret that is one by itself."""
 
 
 class Redacted:
     """A sink around another one: in each text of an event, ids included, it replaces every secret by ``***``.
 
     It works on the event, before anything is cut or encoded, so that no half of a secret is left, and none that is
-    written as JSON. A secret is also found as Python, JSON and URLs write it: in the ``repr`` of a dict, or in an
-    address.
+    written as JSON. A secret is also found as Python, JSON and URLs write it: in the ``repr`` of a dict or of bytes, in
+    JSON inside JSON, or in an address. Of one that has several lines, as a PEM key, each line of 8 characters at least
+    is also found alone: a traceback of a group writes a margin before each.
 
     Args:
         sink: what is given the events.
@@ -116,9 +119,23 @@ def _ways_to_write(secret: str) -> Iterator[str]:
     from urllib.parse import quote, quote_plus  # noqa: PLC0415 - importing it costs more than the rest of this
 
     yield secret
-    yield repr(secret)[1:-1]
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from (line.strip() for line in secret.splitlines() if len(line.strip()) >= _SHORTEST_LINE)
+    for once in (*_escaped(secret), _as_bytes(secret)):
+        yield once
+        yield from _escaped(once)
     yield quote(secret, safe="", errors="surrogatepass")
     yield quote(secret, errors="surrogatepass")
     yield quote_plus(secret, errors="surrogatepass")
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """Yield `text` as it stands inside the quotes of Python and JSON."""
+    yield repr(text)[1:-1]
+    # Where the quotes are single ones because the rest has double ones: what is put before it brings that about.
+    yield repr("'\"" + text)[4:-1]
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _as_bytes(text: str) -> str:
+    return repr(text.encode(errors="surrogatepass"))[2:-1]
