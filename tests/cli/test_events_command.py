@@ -71,6 +71,11 @@ class TestCheck:
         assert "problems" not in ended.out
         assert "in flight" not in ended.out
 
+    def test_of_one_that_ends_in_the_middle(self, atrio, log):
+        ended = atrio("events", "check", log(*LINES[:2]))
+        assert (ended.code, ended.err) == (0, "")
+        assert re.match(r"valid, with \d in flight at the end\s", ended.out)
+
     def test_of_one_that_is_not(self, atrio, log):
         broken = LINES[3].replace("2.0", '"two"')
         ended = atrio("events", "check", log(LINES[0], *LINES[2:3], broken, *OUTSIDE, "hello\n", '{"x'), "--show", "1")

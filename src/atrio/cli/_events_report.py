@@ -25,8 +25,7 @@ _NUMBERS: Final = frozenset({"count", "figure", "retries", "p50", "p95", "p99", 
 
 def check_tables(report: CheckReport) -> Iterator[str]:
     """Yield what a check found, as tables."""
-    title = "valid and complete" if report.ok else "not valid, or not complete"
-    yield table_of(title, ("what", "figure"), _check_rows(report))
+    yield table_of(_verdict(report), ("what", "figure"), _check_rows(report))
     if report.problems:
         more = report.problem_count - len(report.problems)
         rows = ((f"{each.file}:{each.line}", (each.kind, "red"), each.text) for each in report.problems)
@@ -38,6 +37,12 @@ def check_tables(report: CheckReport) -> Iterator[str]:
         yield table_of(_with_more("in flight at the end", more), heads, open_)
         processes = dict.fromkeys(map(_process_row, report.in_flight))
         yield table_of("their processes", ("process", "on", "its last line", "what became of it"), processes)
+
+
+def _verdict(report: CheckReport) -> str:
+    if not report.ok:
+        return "not valid, or not complete"
+    return f"valid, with {report.in_flight_count:,} in flight at the end" if report.in_flight else "valid and complete"
 
 
 def _process_row(each: InFlight) -> tuple[Cell, ...]:
