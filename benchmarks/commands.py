@@ -112,9 +112,8 @@ def measured(folder: RunFolder, plan: dict[str, Any]) -> dict[str, Any]:
             environments=Environments(ENVIRONMENTS, VERSIONS),
             progress=progress,
         )
-        if "prepared" not in plan:
-            plan["prepared"] = measurement.prepare()
-            folder.write_plan(plan)
+        plan["prepared"] = measurement.prepare(plan.get("prepared"))
+        folder.write_plan(plan)
         measurement.take(plan["prepared"])
         progress.end()
     prepared = plan["prepared"]

@@ -71,20 +71,26 @@ class Measurement:
     progress: Progress
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
-    def prepare(self) -> dict[str, dict[str, Any]]:
-        """Make environments, check answers and claims, find how many loops are enough; return it by program."""
-        needed = sorted({program.environment for program in self.programs if program.environment is not None})
+    def prepare(self, known: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Mapping[str, Any]]:
+        """Make environments, check answers and claims, find how many loops are enough; return it by program.
+
+        Args:
+            known: what an interrupted run knows already; what it could not measure is tried again.
+        """
+        there = {name: described for name, described in (known or {}).items() if described["status"] == "measured"}
+        programs = [program for program in self.programs if program.name not in there]
+        needed = sorted({program.environment for program in programs if program.environment is not None})
         self.progress.phase("install", len(needed))
         for name in needed:
             self.progress.step(name)
             with contextlib.suppress(NotInstallableError):  # its programs say so
                 self.environments.python_of(name)
-        self.progress.phase("prepare", len(self.programs))
+        self.progress.phase("prepare", len(programs))
         # Nothing is timed yet, but for a count of loops that need not be exact.
         with ThreadPoolExecutor(os.cpu_count()) as workers:
-            return dict(
-                zip([each.name for each in self.programs], workers.map(self._prepared, self.programs), strict=True)
-            )
+            found = workers.map(self._prepared, programs)
+            there |= {program.name: described for program, described in zip(programs, found, strict=True)}
+        return {program.name: there[program.name] for program in self.programs}
 
     def _prepared(self, program: Program) -> dict[str, Any]:
         self.progress.step(program.name)

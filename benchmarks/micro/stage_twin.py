@@ -12,7 +12,7 @@ from benchmarks.harness.agents import DATA, NoOp
 from benchmarks.harness.shapes import Execute, Pipelines, asyncio_run, uvloop_run
 from benchmarks.twin.events import stage_log
 from benchmarks.twin.logs import logging_to, silenced
-from benchmarks.twin.moved import MovedPipeline
+from benchmarks.twin.moved import MovedPipeline, call_by_moving
 from benchmarks.twin.pipeline import Pipeline
 from benchmarks.twin.records import AttemptTimeoutError
 from benchmarks.twin.stage import Backoff, Stage, StageConfig, call_by_timeout, call_by_wait_for
@@ -34,12 +34,12 @@ class Twin(Pipelines):
 
     def __init__(self, stages: int, call: str = "wait_for", loop: str = "asyncio") -> None:
         super().__init__(stages, LOOPS[loop], asyncio.sleep)
-        self._call = call
+        self._moved = call == "moved"
+        self._call = call_by_moving if self._moved else CALLS[call]
 
     def build(self, agents: Sequence[Any], timeout_s: float = 60.0) -> Execute:
         """Return ``execute`` of a pipeline whose stages have the default configuration, but for waits."""
-        moved = self._call == "moved"
-        pipeline = MovedPipeline(PIPELINE_ID) if moved else Pipeline(PIPELINE_ID, call=CALLS[self._call])
+        pipeline = MovedPipeline(PIPELINE_ID) if self._moved else Pipeline(PIPELINE_ID, call=self._call)
         config = StageConfig(timeout=timeout_s, backoff=Backoff(initial=0))
         for index, agent in enumerate(agents):
             pipeline.add_stage(Stage(f"stage_{index}", agent, config=config))

@@ -116,6 +116,16 @@ def test_a_run_goes_on_where_it_was_interrupted(tmp_path, workers):
     assert sum(sample["values"]["cpu_s"] == [7.0] for sample in samples) == 3
 
 
+def test_what_an_interrupted_run_could_not_prepare_is_tried_again(tmp_path, workers):
+    workers.answers["b"] = {"answer": digest_of([1, 3])}
+    interrupted = measurement(tmp_path, [program("a"), program("b")])
+    known = interrupted.prepare()
+    del workers.answers["b"]
+    workers.answers["a"] = {"answer": digest_of([1, 4])}  # what is known is not asked again
+    again = measurement(tmp_path, [program("a"), program("b")]).prepare(known)
+    assert {name: described["status"] for name, described in again.items()} == {"a": "measured", "b": "measured"}
+
+
 def test_what_answers_otherwise_is_not_measured(tmp_path, workers):
     workers.answers["b"] = {"answer": digest_of([1, 3]), "answer_shown": "[1, 3]"}
     whole = run(measurement(tmp_path, [program("a"), program("b")]))
