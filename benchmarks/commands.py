@@ -159,13 +159,20 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def gate(options: argparse.Namespace) -> int:
-    """Measure the core, and hold its ratios against the recorded ones."""
+    """Measure the core, and hold its ratios against the recorded ones; once more, if it failed.
+
+    A machine that runs some processes at half their speed can spoil most rounds of a row, one time in many; what became
+    slower is slower the second time, too.
+    """
     recorded = Run.read(options.reference)
-    gated = {name for row in ROWS if row.gate for name in row.programs}
-    folder, plan = begun(options.results, Tier.CORE, sorted(gated), options.rounds, 20)
-    text, ok = gate_report(Run(measured(folder, plan)), recorded, ROWS)
-    print(text)
-    return 0 if ok else 1
+    gated = sorted({name for row in ROWS if row.gate for name in row.programs})
+    for seed in (20, 21):
+        folder, plan = begun(options.results / f"gate-{seed}", Tier.CORE, gated, options.rounds, seed)
+        text, ok = gate_report(Run(measured(folder, plan)), recorded, ROWS)
+        print(text)
+        if ok:
+            return 0
+    return 1
 
 
 def listed(_: argparse.Namespace) -> int:

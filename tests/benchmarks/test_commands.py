@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import commands
 from benchmarks.__main__ import main
 from benchmarks.catalogue import PROGRAMS, ROWS, SUITES, WORKS, UnknownSelectionError, picked, tier_of
 from benchmarks.harness.features import FEATURES
@@ -117,3 +118,13 @@ def test_an_interrupted_run_goes_on_from_the_shell(tmp_path):
     kept = (folder / "samples.jsonl").read_bytes()
     assert kept.startswith(samples[: samples[:-20].rfind(b"\n") + 1])
     assert len(kept.splitlines()) == len(samples.splitlines())
+
+
+@pytest.mark.parametrize(("passes", "code", "times"), [([True], 0, 1), ([False, True], 0, 2), ([False, False], 1, 2)])
+def test_a_gate_that_fails_is_measured_once_more(monkeypatch, capsys, tmp_path, passes, code, times):
+    measured, answers = [], iter(passes)
+    monkeypatch.setattr(commands, "measured", lambda folder, plan: measured.append(plan["seed"]) or plan)
+    monkeypatch.setattr(commands, "gate_report", lambda fresh, recorded, rows: ("the table", next(answers)))
+    assert main(["gate", "--results", str(tmp_path)]) == code
+    assert len(set(measured)) == times
+    assert capsys.readouterr().out.count("the table") == times
