@@ -9,9 +9,12 @@ from atrio import (
     AtrioError,
     BatchError,
     CircuitOpenError,
+    DefinitionError,
     NestedBatchError,
     Pipeline,
     PipelineError,
+    PlanningError,
+    RegistryError,
     SinkWarning,
     Stage,
     StageConfig,
@@ -39,7 +42,15 @@ ERRORS = [
     NestedBatchError("nested"),
     CircuitOpenError("open"),
     CircuitOpenError("open", retry_after=2.5),
+    RegistryError("no such agent"),
+    RegistryError("no such agent", agent_id="a", nearest=["b", "c"]),
+    DefinitionError("no name"),
+    PlanningError("no chain"),
+    PlanningError("no chain", nearest=["x"], capability="b", previous="a", given=["s"], needed=["t"]),
 ]
+
+
+OF_REGISTRY = ("agent_id", "nearest", "capability", "previous", "given", "needed")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -48,7 +59,7 @@ def test_errors_pickle_and_copy(error, through):
     again = pickle.loads(pickle.dumps(error)) if through == "pickle" else getattr(copy, through)(error)
     assert type(again) is type(error)
     assert str(again) == str(error)
-    for name in ("pipeline_id", "stage_id", "result", "retry_after", "task_id", "index", "message"):
+    for name in ("pipeline_id", "stage_id", "result", "retry_after", "task_id", "index", "message", *OF_REGISTRY):
         assert getattr(again, name, None) == getattr(error, name, None)
 
 
@@ -73,6 +84,9 @@ def test_an_error_with_a_whole_result_pickles():
         (BatchError, {AtrioError, ExceptionGroup}),
         (NestedBatchError, {AtrioError, RuntimeError}),
         (CircuitOpenError, {AtrioError}),
+        (RegistryError, {AtrioError}),
+        (DefinitionError, {AtrioError, RegistryError, ValueError}),
+        (PlanningError, {AtrioError, RegistryError}),
     ],
 )
 def test_the_tree_is_as_drawn(kind, parents):

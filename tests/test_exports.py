@@ -26,10 +26,11 @@ AT_THE_TOP = ["atrio.errors"]
 
 # The contract's names, which import from `atrio` itself.
 CONTRACT = {
-    "Agent", "AtrioError", "AttemptFailure", "Backoff", "CircuitOpenError", "ErrorEntry", "ErrorInfo", "ErrorPolicy",
-    "Event", "InMemoryMetrics", "MetricsCollector", "Pipeline", "PipelineContext", "PipelineError", "PipelineResult",
-    "RunStatus", "Stage", "StageConfig", "StageRecord", "StageTimeoutError", "current_context", "is_transient",
-    "observe", "observe_only",
+    "Agent", "AgentDefinition", "AgentRegistry", "AtrioError", "AttemptFailure", "Backoff", "Candidate", "Capability",
+    "CircuitOpenError", "ErrorEntry", "ErrorInfo", "ErrorPolicy", "Event", "InMemoryMetrics", "MetricsCollector",
+    "Pipeline", "PipelineContext", "PipelineError", "PipelineResult", "PlanningError", "RegistryError",
+    "ResourceRequirements", "RunStatus", "Stage", "StageConfig", "StageRecord", "StageTimeoutError", "current_context",
+    "is_transient", "observe", "observe_only",
 }  # fmt: skip
 
 

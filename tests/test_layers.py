@@ -50,6 +50,7 @@ ROOMS = (
     "sinks",
     "logs",
     "agents",
+    "registry",
     "testing",
     "atrio",  # the face, which hands the names above on
     "cli",

@@ -25,11 +25,6 @@ class Planned:
 
 
 PLANNED = (
-    Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: first suggestion, CPU", "<= 20 ms"),
-    Planned("registry", "10,000 agents, 200 capabilities, 500 schemas: a plan of five stages, CPU", "<= 20 ms"),
-    Planned("registry", "10,000 registrations / 1,000 registrations", "<= 12"),
-    Planned("registry", "a lookup among 10,000 agents / among 1,000: independent of size", "about 1"),
-    Planned("registry", "measuring a call, for the ranking", "<= 1.5 us"),
     Planned("command line", "`atrio check`, a file of 200 agents less one of 2", "<= 100 ms"),
     Planned("history", "a run with the history on / with it off", "<= 1.1"),
     Planned("history", "purging 100,000 runs, the longest hold of the writer", "<= 50 ms"),

@@ -18,6 +18,7 @@ Where things are::
     sinks       what is done with events: structlog, metrics
     testing     for tests: scripted agents, captured events
     agents      ready-made agents
+    registry    agents by what they can do: ranking, planning, assembling
     cli         the command ``atrio``
 """
 
@@ -65,8 +66,11 @@ from atrio.errors import (
     AtrioError,
     BatchError,
     CircuitOpenError,
+    DefinitionError,
     NestedBatchError,
     PipelineError,
+    PlanningError,
+    RegistryError,
     SinkWarning,
     StageTimeoutError,
     TaskCancelledError,
@@ -75,11 +79,25 @@ from atrio.errors import (
     TaskTimeoutError,
 )
 from atrio.events import Event, Sink, observe, observe_only
+from atrio.registry import (
+    ANY_SCHEMA,
+    BUILT_IN_AGENTS,
+    AgentDefinition,
+    AgentRegistry,
+    Candidate,
+    Capability,
+    Catalogue,
+    ResourceRequirements,
+)
 from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCollector
 
 __all__ = [
+    "ANY_SCHEMA",
+    "BUILT_IN_AGENTS",
     "Agent",
+    "AgentDefinition",
     "AgentPool",
+    "AgentRegistry",
     "AtrioError",
     "AttemptFailure",
     "Backoff",
@@ -91,11 +109,15 @@ __all__ = [
     "BreakerGuard",
     "BreakerState",
     "BreakerStatistics",
+    "Candidate",
+    "Capability",
+    "Catalogue",
     "ChunkItem",
     "ChunkWork",
     "CircuitBreaker",
     "CircuitOpenError",
     "CurrentTask",
+    "DefinitionError",
     "Engine",
     "ErrorEntry",
     "ErrorInfo",
@@ -121,9 +143,12 @@ __all__ = [
     "PipelinePerformance",
     "PipelineResult",
     "PipelineSummary",
+    "PlanningError",
     "PoolMember",
     "PoolStatistics",
     "RateLimiter",
+    "RegistryError",
+    "ResourceRequirements",
     "RetryOn",
     "Router",
     "RunStatus",

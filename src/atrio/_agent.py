@@ -64,13 +64,13 @@ def as_agent(candidate: Any) -> Any:
     process = getattr(candidate, "process", None)
     if process is not None:
         return _checked(candidate, process)
-    if _is_async(candidate):
+    if is_async(candidate):
         return FunctionAgent(candidate, agent_id_of(candidate))
     raise TypeError(_no_agent(candidate))
 
 
 def _checked(candidate: Any, process: Any) -> Any:
-    if not _is_async(process):
+    if not is_async(process):
         kind = type(candidate).__name__
         if inspect.isasyncgenfunction(process):
             raise TypeError(f"{kind}.process yields; an agent returns one value: write `return` instead of `yield`")
@@ -82,7 +82,8 @@ def _checked(candidate: Any, process: Any) -> Any:
     return candidate
 
 
-def _is_async(function: Any) -> bool:
+def is_async(function: Any) -> bool:
+    """Say whether calling `function` gives a coroutine."""
     # A callable object counts by its __call__; a partial is seen through by inspect itself.
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(type(function), "__call__", None)  # noqa: B004 - not a test for being callable

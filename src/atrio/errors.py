@@ -12,7 +12,10 @@
         │   └── TaskNotStartedError   it had not begun when the batch's time was up
         ├── BatchError (and ExceptionGroup): the errors of a batch's tasks, or what its source raised
         ├── NestedBatchError (and RuntimeError): a task began a batch on the processor that runs it
-        └── CircuitOpenError      a circuit breaker refused the call; the agent was not touched
+        ├── CircuitOpenError      a circuit breaker refused the call; the agent was not touched
+        └── RegistryError         an agent that the registry does not have, or cannot make from its definition
+            ├── DefinitionError (and ValueError): a definition that no agent can be made from, refused as it is built
+            └── PlanningError         no chain of agents does what was asked for
 
 Misuse (a bad argument, a second run on one context) is a plain ``TypeError`` or ``ValueError``, as in the standard
 library. An agent's own exception is never wrapped where it can be kept: records hold the object itself, and
@@ -30,8 +33,11 @@ __all__ = [
     "AtrioError",
     "BatchError",
     "CircuitOpenError",
+    "DefinitionError",
     "NestedBatchError",
     "PipelineError",
+    "PlanningError",
+    "RegistryError",
     "SinkWarning",
     "StageTimeoutError",
     "TaskCancelledError",
@@ -181,6 +187,61 @@ class CircuitOpenError(AtrioError):
 
 def _rebuild_open(message: str, retry_after: float) -> CircuitOpenError:
     return CircuitOpenError(message, retry_after=retry_after)
+
+
+class RegistryError(AtrioError):
+    """The registry has no such agent, or cannot make it: its class, its options, or what came of them are refused.
+
+    Args:
+        message: which agent, what was wrong, and what would be right, in a sentence or two.
+        agent_id: the agent, or ``None`` where it is about no single one.
+        nearest: the names most like the one that was wrong, best first: agents, options or capabilities.
+    """
+
+    def __init__(self, message: str, *, agent_id: str | None = None, nearest: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.agent_id = agent_id
+        self.nearest = tuple(nearest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The attributes travel as state, so that each kind needs no rebuilding of its own.
+        return type(self), self.args, dict(self.__dict__)
+
+
+class DefinitionError(RegistryError, ValueError):
+    """A definition that no agent can be made from: a name that is none, a score out of range.
+
+    Differs from a plain ``RegistryError`` in that nothing was looked up or imported: the words alone are wrong.
+    """
+
+
+class PlanningError(RegistryError):
+    """No chain of agents does what was asked for.
+
+    Args:
+        message: where it breaks, and what would mend it.
+        nearest: of a capability that nobody has, the registered ones most like it.
+        capability: the first capability that cannot be reached, ``None`` where there is none.
+        previous: the capability before it, the last one that can be reached; ``None`` if it is the first.
+        given: the schemas that agents with `previous` can give there.
+        needed: the schemas that agents with `capability` take.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        nearest: Sequence[str] = (),
+        capability: str | None = None,
+        previous: str | None = None,
+        given: Sequence[str] = (),
+        needed: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, nearest=nearest)
+        self.capability = capability
+        self.previous = previous
+        self.given = tuple(given)
+        self.needed = tuple(needed)
 
 
 class SinkWarning(RuntimeWarning):

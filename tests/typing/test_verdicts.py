@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("accepted.py", "rejected.py", "combinators_accepted.py", "combinators_rejected.py")
+NAMES = (
+    "accepted.py",
+    "rejected.py",
+    "combinators_accepted.py",
+    "combinators_rejected.py",
+    "registry_accepted.py",
+    "registry_rejected.py",
+)
 CHECKED = [str(Path(__file__).with_name(name)) for name in NAMES]
 COMMANDS = {"mypy": ["mypy"], "pyright": ["pyright", "--pythonpath", sys.executable]}
 

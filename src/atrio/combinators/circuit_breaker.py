@@ -18,7 +18,7 @@ from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._attempts import causes
 from atrio._stamps import utc_now
-from atrio.combinators.composite import Composite
+from atrio.combinators.composite import Guard
 from atrio.errors import CircuitOpenError
 from atrio.events import BreakerClosed, BreakerHalfOpened, BreakerOpened, emit
 
@@ -229,7 +229,7 @@ class CircuitBreaker:
         return max(trio.current_time() - self._opened_at, 0.0)
 
 
-class BreakerGuard(Composite[In, Out]):
+class BreakerGuard(Guard[In, Out]):
     """An agent behind a circuit breaker; made by :meth:`CircuitBreaker.guard`.
 
     Attributes:
@@ -238,13 +238,12 @@ class BreakerGuard(Composite[In, Out]):
         agent_id: the agent's id, so that records name who did the work.
     """
 
-    __slots__ = ("agent", "agent_id", "breaker")
+    __slots__ = ("agent_id", "breaker")
 
     def __init__(self, breaker: CircuitBreaker, agent: Any) -> None:
+        super().__init__(as_agent(agent))
         self.breaker: CircuitBreaker = breaker
-        self.agent: Any = as_agent(agent)
         self.agent_id: str = agent_id_of(self.agent)
-        super().__init__([self.agent])
 
     def __repr__(self) -> str:
         return f"<{self.agent!r} behind circuit breaker {self.breaker.name!r}>"

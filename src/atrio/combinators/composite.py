@@ -40,3 +40,17 @@ class Composite(ABC, Generic[In, Out]):
     ) -> None:
         """Leave what was entered, in reverse; agents shared with others with the last of them."""
         await self._lifetime.leave((kind, error, trace))  # noqa: ASYNC102 - each agent says itself what it shields
+
+
+class Guard(Composite[In, Out]):
+    """An agent that stands before one other, and decides whether and when a call of it goes through.
+
+    Args:
+        agent: the agent behind it.
+    """
+
+    __slots__ = ("agent",)
+
+    def __init__(self, agent: Any) -> None:
+        self.agent: Any = agent
+        super().__init__([agent])

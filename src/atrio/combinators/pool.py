@@ -13,8 +13,7 @@ from trio.lowlevel import ParkingLot
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio.combinators.circuit_breaker import BreakerGuard, CircuitBreaker
-from atrio.combinators.composite import Composite
-from atrio.combinators.rate_limiter import LimiterGuard
+from atrio.combinators.composite import Composite, Guard
 from atrio.errors import CircuitOpenError
 
 __all__ = ["AgentPool", "MemberStatistics", "PoolMember", "PoolStatistics"]
@@ -135,7 +134,7 @@ class _Member:
 
 def _breakers_of(agent: Any) -> Iterator[CircuitBreaker]:
     # Guards stand one behind the other, and each knows the agent behind it.
-    while isinstance(agent, BreakerGuard | LimiterGuard):
+    while isinstance(agent, Guard):
         if isinstance(agent, BreakerGuard):
             yield agent.breaker
         agent = agent.agent

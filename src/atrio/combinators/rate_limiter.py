@@ -13,7 +13,7 @@ from trio.lowlevel import ParkingLot
 
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
-from atrio.combinators.composite import Composite
+from atrio.combinators.composite import Guard
 
 __all__ = ["LimiterGuard", "LimiterStatistics", "RateLimiter"]
 
@@ -170,7 +170,7 @@ class RateLimiter:
         self._calls += 1
 
 
-class LimiterGuard(Composite[In, Out]):
+class LimiterGuard(Guard[In, Out]):
     """An agent behind a rate limiter; made by :meth:`RateLimiter.guard`.
 
     Attributes:
@@ -179,13 +179,12 @@ class LimiterGuard(Composite[In, Out]):
         agent_id: the agent's id, so that records name who did the work.
     """
 
-    __slots__ = ("agent", "agent_id", "limiter")
+    __slots__ = ("agent_id", "limiter")
 
     def __init__(self, limiter: RateLimiter, agent: Any) -> None:
+        super().__init__(as_agent(agent))
         self.limiter: RateLimiter = limiter
-        self.agent: Any = as_agent(agent)
         self.agent_id: str = agent_id_of(self.agent)
-        super().__init__([self.agent])
 
     def __repr__(self) -> str:
         return f"<{self.agent!r} behind rate limiter {self.limiter.name!r}>"

@@ -1,0 +1,40 @@
+"""What both type checkers must reject of registries. `rejected.py` says how to read the comments; never run."""
+
+from __future__ import annotations
+
+from atrio import AgentRegistry, Capability, Pipeline, Stage
+
+
+async def length(text: str) -> int:
+    return len(text)
+
+
+async def half(number: int) -> float:
+    return number / 2
+
+
+def assembled_pipelines_keep_to_their_types(registry: AgentRegistry) -> None:
+    pipeline = registry.assemble([Capability.REPORTING], input=str, output=bytes)
+    other: Pipeline[str, int] = pipeline  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    Pipeline("p").add_stage(Stage("assembled", pipeline)).add_stage(Stage("half", half))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pipeline("p").add_stage(Stage("half", half)).add_stage(Stage("assembled", pipeline))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(other)
+
+
+async def what_goes_in_and_comes_out(registry: AgentRegistry) -> None:
+    pipeline = registry.assemble([Capability.REPORTING], input=str, output=bytes)
+    await pipeline.process(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number: int = await pipeline.process("text")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    print(number)
+
+
+def types_are_classes(registry: AgentRegistry) -> None:
+    registry.assemble([Capability.REPORTING], input="str")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    registry.assemble([Capability.REPORTING], output=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def arguments_of_registries(registry: AgentRegistry) -> None:
+    registry.assemble([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    registry.plan([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    registry.suggest_pipelines("validation", "reporting", "10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    registry.register("agent", length)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
