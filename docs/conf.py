@@ -44,12 +44,12 @@ atrio_described_later: tuple[str, ...] = ()
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(trio|attrs|attr|structlog|jinja2|prometheus_client)\..*"),
-    (r"py:.*", r"(collections|contextlib|datetime|logging|os|random|re|types|typing)\..*"),
+    (r"py:.*", r"(collections|contextlib|datetime|logging|os|pathlib|random|re|types|typing)\..*"),
     (r"py:.*", r"(abc\.ABC|enum\.StrEnum|ABC|CollectorRegistry|Protocol|Generic|TypeVar|Any|optional)"),
     *((r"py:.*", rf"(atrio\.)?{name}") for name in atrio_described_later),
     (r"py:.*", r"atrio\._.*"),  # type variables; public names are found wherever they live
     (r"py:class", r"'.*'"),  # members of a Literal
-    (r"py:.*", r"(.*\.)?(In|Out|Mid|T|E|In_contra|Out_co|EventType|Level)"),
+    (r"py:.*", r"(.*\.)?(In|Out|Mid|T|E|Json|In_contra|Out_co|EventType|Level)"),
 ]
 
 html_theme = "furo"

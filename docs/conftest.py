@@ -2,11 +2,12 @@
 
 - A ``python`` block is executed. What it prints must be in a ``text`` block that follows it.
 - A block whose first line is a comment with a file's name (``# test_triage.py``) is saved under that name, and not
-  executed.
+  executed. ``# added to atrio.toml`` puts it at the end of that file.
 - Of a ``console`` block each line after ``$`` is run by a shell, in a directory of the page's own, and what follows it
   is what it must print. A command that fails must be followed by ``$ echo $?``.
 - Of an ``sh`` block, the lines that call ``atrio`` are run, and must succeed.
-- A page that imports ``flaky_server`` is skipped where what that takes is not installed.
+- A page that imports ``flaky_server`` or ``ChatServer``, or begins with ``atrio init``, is skipped where what it takes
+  is not installed.
 
 In what is expected, ``...`` stands for any text. Whatever is in another language is shown, not run.
 """
@@ -32,12 +33,18 @@ import atrio
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
+# What a page finds in its directory.
+BROUGHT = (README, DOCS.parent / "CHANGELOG.md", DOCS.parent / "LICENSE", DOCS / "flaky_endpoint.py")
 SECONDS_PER_COMMAND = 60
 
 HAS_COMMAND = importlib.util.find_spec("cyclopts") is not None
-NAMED_FILE = re.compile(r"# (?P<name>[\w.-]+\.(?:py|toml|ini|md|txt))\n")
-LACKING = [name for name in ("httpx2", "hypercorn") if importlib.util.find_spec(name) is None]
-NEEDS_SERVER = re.compile(r"^from flaky_server import", flags=re.MULTILINE)
+NAMED_FILE = re.compile(r"# (?P<added>added to )?(?P<name>[\w.-]+\.(?:py|toml|ini|md|txt))\n")
+NEEDS = {
+    re.compile(r"^from flaky_server import", flags=re.MULTILINE): ("httpx2", "hypercorn"),
+    re.compile(r"^from atrio.testing import .*ChatServer", flags=re.MULTILINE): ("httpx2", "h11", "jinja2", "cyclopts"),
+    # Its other commands work with what atrio wrote, too.
+    re.compile(r"^\$ atrio init$", flags=re.MULTILINE): ("cyclopts", "httpx2", "tomlkit"),
+}
 CALL_OF_ATRIO = re.compile(r"\.venv/bin/(atrio .*)")
 
 
@@ -73,8 +80,10 @@ def run_python(example):
 
 
 def save(example):
-    name = NAMED_FILE.match(example.parsed)["name"]
-    (example.namespace["DIRECTORY"] / name).write_text(example.parsed, encoding="utf-8")
+    named = NAMED_FILE.match(example.parsed)
+    path = example.namespace["DIRECTORY"] / named["name"]
+    before = f"{path.read_text(encoding='utf-8')}\n" if named["added"] else ""
+    path.write_text(before + example.parsed, encoding="utf-8")
 
 
 def run_console(example):
@@ -153,7 +162,8 @@ def set_up(namespace):
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n', encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    shutil.copy(README, directory)
+    for file in BROUGHT:
+        shutil.copy(file, directory)
     namespace.update(__name__="example", DIRECTORY=directory, PROGRAMS=programs)
 
 
@@ -187,6 +197,11 @@ def pytest_configure(config):
     os.environ["no_proxy"] = "127.0.0.1"
 
 
+def lacking_for(text):
+    needed = [name for pattern, names in NEEDS.items() if pattern.search(text) for name in names]
+    return [name for name in dict.fromkeys(needed) if importlib.util.find_spec(name) is None]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Put the examples of a page back in its order, side by side, however the tests were shuffled."""
@@ -196,7 +211,7 @@ def pytest_collection_modifyitems(items):
     for page, examples in pages.items():
         if isinstance(page, Path):
             examples.sort(key=lambda item: item.example.line)
-            if LACKING and NEEDS_SERVER.search(page.read_text(encoding="utf-8")):
+            if lacking := lacking_for(page.read_text(encoding="utf-8")):
                 for item in examples:
-                    item.add_marker(pytest.mark.skip(reason=f"{' and '.join(LACKING)} not installed"))
+                    item.add_marker(pytest.mark.skip(reason=f"{' and '.join(lacking)} not installed"))
     items[:] = [item for examples in pages.values() for item in examples]

@@ -13,9 +13,13 @@ from atrio import (
     Backoff,
     BatchProcessor,
     CircuitOpenError,
+    CostError,
     ErrorPolicy,
+    NestedBatchError,
     Pipeline,
     PipelineError,
+    RegistryError,
+    RouteError,
     Stage,
     StageConfig,
     is_transient,
@@ -32,7 +36,7 @@ class Throttled(Exception):
 
 seconds = st.floats(0, 1e6, allow_nan=False)
 backoffs = st.builds(Backoff, initial=seconds, factor=st.floats(1, 1e6), maximum=seconds, jitter=st.floats(0, 3))
-KINDS = ["transient", "permanent", "hang", "throttled", "group", "mixed group", "open"]
+KINDS = ["transient", "permanent", "hang", "throttled", "group", "mixed group", "open", "refused"]
 
 
 def error_of(kind):
@@ -43,6 +47,7 @@ def error_of(kind):
         "group": ExceptionGroup("g", [OSError(), ExceptionGroup("h", [ValueError()])]),
         "mixed group": ExceptionGroup("g", [OSError(), TypeError()]),
         "open": CircuitOpenError("open", retry_after=1.0),
+        "refused": ExceptionGroup("g", [OSError(), CostError("too dear")]),
     }[kind]
 
 
@@ -62,7 +67,7 @@ def model(config, seed, failures):
         kind, after = failures[attempt]
         hangs = kind == "hang" or (config.timeout is not None and after >= config.timeout)
         now += config.timeout if hangs else after
-        if attempt + 1 == calls or (not hangs and kind in {"permanent", "mixed group", "open"}):
+        if attempt + 1 == calls or (not hangs and kind in {"permanent", "mixed group", "open", "refused"}):
             return starts, now, False
         try:
             wait = min(config.backoff.initial * config.backoff.factor**attempt, config.backoff.maximum)
@@ -149,6 +154,15 @@ def test_of_a_nested_failure_the_agents_own_exception_is_asked_about():
     assert not is_worth_a_retry(PipelineError, nested)
     assert not is_worth_a_retry(is_transient, failure_of_nested(TypeError()))
     assert not is_worth_a_retry(lambda _: True, failure_of_nested(CircuitOpenError("open")))
+
+
+@pytest.mark.parametrize("kind", [CircuitOpenError, CostError, NestedBatchError, RegistryError, RouteError])
+def test_refusals_are_never_worth_a_retry_whatever_retry_on_says(kind):
+    error = kind("refused")
+    for retry_on in (is_transient, kind, Exception, lambda _: True):
+        assert not is_worth_a_retry(retry_on, error)
+        assert not is_worth_a_retry(retry_on, ExceptionGroup("g", [OSError(), error]))
+        assert not is_worth_a_retry(retry_on, failure_of_nested(error))
 
 
 def test_a_pipeline_without_stages_is_asked_about_as_itself():

@@ -9,12 +9,16 @@ from atrio import (
     AtrioError,
     BatchError,
     CircuitOpenError,
+    ConfigError,
+    ConfigProblem,
+    CostError,
     DefinitionError,
     NestedBatchError,
     Pipeline,
     PipelineError,
     PlanningError,
     RegistryError,
+    RouteError,
     SinkWarning,
     Stage,
     StageConfig,
@@ -42,14 +46,24 @@ ERRORS = [
     NestedBatchError("nested"),
     CircuitOpenError("open"),
     CircuitOpenError("open", retry_after=2.5),
+    RouteError("no such name"),
+    CostError("too dear"),
     RegistryError("no such agent"),
     RegistryError("no such agent", agent_id="a", nearest=["b", "c"]),
     DefinitionError("no name"),
     PlanningError("no chain"),
     PlanningError("no chain", nearest=["x"], capability="b", previous="a", given=["s"], needed=["t"]),
+    ConfigError([]),
+    ConfigError(
+        [
+            ConfigProblem("a.toml", 3, "agents.x", "lacks 'y'"),
+            ConfigProblem("a.toml", None, "", "is odd", "warning"),
+        ]
+    ),
 ]
 
 
+OF_RUNS = ("pipeline_id", "stage_id", "result", "retry_after", "task_id", "index", "message")
 OF_REGISTRY = ("agent_id", "nearest", "capability", "previous", "given", "needed")
 
 
@@ -59,7 +73,7 @@ def test_errors_pickle_and_copy(error, through):
     again = pickle.loads(pickle.dumps(error)) if through == "pickle" else getattr(copy, through)(error)
     assert type(again) is type(error)
     assert str(again) == str(error)
-    for name in ("pipeline_id", "stage_id", "result", "retry_after", "task_id", "index", "message", *OF_REGISTRY):
+    for name in (*OF_RUNS, *OF_REGISTRY, "problems"):
         assert getattr(again, name, None) == getattr(error, name, None)
 
 
@@ -84,9 +98,12 @@ def test_an_error_with_a_whole_result_pickles():
         (BatchError, {AtrioError, ExceptionGroup}),
         (NestedBatchError, {AtrioError, RuntimeError}),
         (CircuitOpenError, {AtrioError}),
+        (RouteError, {AtrioError, LookupError}),
+        (CostError, {AtrioError, ValueError}),
         (RegistryError, {AtrioError}),
         (DefinitionError, {AtrioError, RegistryError, ValueError}),
         (PlanningError, {AtrioError, RegistryError}),
+        (ConfigError, {AtrioError}),
     ],
 )
 def test_the_tree_is_as_drawn(kind, parents):
@@ -124,3 +141,22 @@ def test_a_batch_error_pickles_and_keeps_its_result_when_split():
         assert type(part) is BatchError
         assert part.result is error.result
         assert len(part.exceptions) == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (ConfigProblem("atrio.toml", 12, "a.stages[1]", "lacks 'agent'"), "atrio.toml:12: a.stages[1]: lacks 'agent'"),
+        (ConfigProblem("atrio.toml", None, "", "is not there"), "atrio.toml: is not there"),
+        (ConfigProblem("atrio.toml", 3, "agents.a", "is odd", "warning"), "atrio.toml:3: warning: agents.a: is odd"),
+    ],
+)  # fmt: skip
+def test_a_problem_says_where_it_is_and_what_it_is(problem, said):
+    assert str(problem) == said
+
+
+def test_a_configuration_error_says_every_problem_on_a_line_of_its_own():
+    problems = [ConfigProblem("atrio.toml", line, "agents", f"is wrong {line}") for line in (1, 2, 3)]
+    error = ConfigError(problems)
+    assert error.problems == tuple(problems)
+    assert str(error).splitlines() == [str(problem) for problem in problems]

@@ -37,6 +37,9 @@ CATALOGUE = {
     "batch.progress": "batch completed failed total percent elapsed_s",
     "batch.end": "batch status total successful failed timed_out cancelled not_started duration_s throughput_per_s "
     "efficiency",
+    "model.call": "stage_id task_id agent_id provider model input_tokens output_tokens duration_s finish_reason "
+    "error_type error_message",
+    "fallback.used": "stage_id task_id fallback agent_id next_agent_id error_type error_message",
 }
 FORBIDDEN = {"name", "args", "msg", "message", "module", "process", "thread", "filename", "created"}
 
@@ -65,7 +68,7 @@ def without(event, *names):
 # The catalogue
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *BATCH_KINDS])
+@pytest.mark.parametrize("kind", [*KINDS, *BATCH_KINDS, events.ModelCalled, events.FallbackUsed])
 def test_an_event_has_the_fields_of_the_catalogue(kind):
     names = [each.name for each in attrs.fields(kind)]
     assert names == [*ENVELOPE, *CATALOGUE[kind.event_name].split()]

@@ -12,8 +12,8 @@ LONGEST_FILE = 400
 MEDIAN_FUNCTION = 8
 P95_FUNCTION = 45
 
-# Words that say nothing about what a thing is.
-EMPTY_WORDS = re.compile(r"Manager|Handler|Helper|(?<![a-z])(?:helpers?|utils?|common|base|misc)(?![a-z])")
+# Words that say nothing about what a thing is. A base_url is what every client of such an endpoint calls it.
+EMPTY_WORDS = re.compile(r"Manager|Handler|Helper|(?<![a-z])(?:helpers?|utils?|common|base(?!_url)|misc)(?![a-z])")
 
 # Functions that end a cancellation or an interrupt for good, each with its reason.
 KEPT = {}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,17 @@ ROOMS = (
     "events",
     "_agent",
     "_source",
+    "_usage",
+    "_inside",
     "_results",
     "_json",
-    "_context",
     "_tasks",
+    "_context",
     "_engine",
     "_batch_results",
     "_parents",
+    "_model_calls",
+    "_fallbacks",
     "_sizes",
     "_attempts",
     "_lifetime",
@@ -51,6 +56,7 @@ ROOMS = (
     "logs",
     "agents",
     "registry",
+    "config",
     "testing",
     "atrio",  # the face, which hands the names above on
     "cli",
@@ -192,8 +198,11 @@ def test_slow_packages_are_imported_by_one_room_that_is_itself_imported_late():
         for importer, imported, line, is_later in own_imports()
         if imported in importers and not is_later
     ]
-    assert importers <= {"atrio._json"} | {module for module in modules() if room_of(module) == "cli"}
-    assert not [each for each in eager if not each.startswith("atrio.cli")], eager
+    # These rooms are themselves imported late: by the command, by whoever has a configuration, and what is in `agents`
+    # with the first use of a name.
+    late = {module for module in modules() if room_of(module) in {"agents", "cli", "config"}}
+    assert importers <= {"atrio._json"} | late
+    assert not [each for each in eager if each.partition(":")[0] not in late], eager
 
 
 @pytest.mark.parametrize(
@@ -201,7 +210,7 @@ def test_slow_packages_are_imported_by_one_room_that_is_itself_imported_late():
 )
 def test_importing_atrio_imports_nothing_slow(module):
     """As measured: no chain of imports, a dependency's own included, brings them in."""
-    slow = {"asyncio", "cattrs", "cyclopts", "jinja2", "rich", "sqlite3", "structlog", "urllib.request"}
+    slow = {"asyncio", "cattrs", "cyclopts", "h11", "jinja2", "rich", "sqlite3", "structlog", "urllib.request"}
     program = f"import sys, trio.testing; old = set(sys.modules); import {module}; print(*set(sys.modules) - old)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert slow & set(ran.stdout.split()) == set()
@@ -218,8 +227,37 @@ def test_the_command_line_uses_only_what_users_can():
     assert not private, "the command line uses only the public API: " + "; ".join(private)
 
 
+def face():
+    return ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body
+
+
 def test_the_face_only_hands_names_on():
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    kinds = [type(node) for node in tree.body[1:]]  # after the docstring
-    assert set(kinds) == {ast.ImportFrom, ast.Assign}
-    assert [ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)] == ["__all__"]
+    """At once, or when they are first asked for: of those an `if TYPE_CHECKING` tells type checkers."""
+    kinds = [type(node) for node in face()[1:]]  # after the docstring
+    assert set(kinds) == {ast.Import, ast.ImportFrom, ast.Assign, ast.If}
+    assert [ast.unparse(node.targets[0]) for node in face() if isinstance(node, ast.Assign)] == ["__all__", "_HOMES"]
+    branches = {ast.unparse(node.test): node for node in face() if isinstance(node, ast.If)}
+    assert set(branches) == {"TYPE_CHECKING", "not TYPE_CHECKING"}
+    assert {type(node) for node in branches["TYPE_CHECKING"].body} == {ast.ImportFrom}
+    assert [node.name for node in branches["not TYPE_CHECKING"].body] == ["__getattr__", "__dir__"]
+
+
+def test_type_checkers_are_told_of_the_names_that_come_later():
+    import atrio  # noqa: PLC0415 - nothing else here imports what it reads
+
+    told = next(node for node in face() if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    homes = {alias.name: node.module for node in told.body for alias in node.names}
+    assert homes == atrio._HOMES
+    assert set(homes) <= set(dir(atrio))
+    assert all(getattr(atrio, name) is getattr(import_module(home), name) for name, home in homes.items())
+    with pytest.raises(AttributeError, match="has no attribute 'AgentRegister'"):
+        _ = atrio.AgentRegister
+
+
+def test_importing_atrio_does_not_import_what_many_programs_do_without():
+    """So that a program does not pay for rooms that it does not enter."""
+    program = "import sys, atrio; print(*sys.modules); atrio.AgentRegistry; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before, after = (line.split() for line in ran.stdout.splitlines())
+    assert "atrio.registry" in after
+    assert [name for name in before if name.startswith(("atrio.registry", "atrio.config"))] == []

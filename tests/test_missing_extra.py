@@ -78,6 +78,23 @@ def test_an_agent_says_what_to_install(name, module):
     assert ended.stderr.endswith(f"ModuleNotFoundError: {name} {INSTALL.format(module)}\n")
 
 
+def test_the_server_of_chat_completions_says_what_to_install():
+    ended = python(
+        f"import sys; {without('h11')}\nfrom atrio.testing import Reply, answer\n"
+        "print('rest')\nfrom atrio.testing import ChatServer"
+    )
+    assert (ended.returncode, ended.stdout) == (1, "rest\n")
+    assert ended.stderr.endswith(
+        "ModuleNotFoundError: ChatServer needs the extra \"testing\": pip install 'atrio[testing]' "
+        "(there is no module 'h11')\n"
+    )
+
+
+def test_another_module_that_is_missing_there_stays_what_it_is():
+    ended = python(f"import sys; {without('atrio.testing._chat_actions')}\nfrom atrio.testing import ChatServer")
+    assert ended.stderr.endswith("import of atrio.testing._chat_actions halted; None in sys.modules\n")
+
+
 def test_metrics_for_prometheus_say_what_to_install():
     ended = python(
         f"import sys; {without('prometheus_client')}\nimport atrio.sinks\n"

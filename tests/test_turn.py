@@ -59,6 +59,15 @@ async def test_other_tasks_wait_for_two_turns_at_most(processor_time, runs, stag
     assert wait <= 2 * (SECONDS + STEP) * 1.01
 
 
+async def test_what_is_left_of_a_turn_and_a_new_one_are_not_both_used_in_a_tick(processor_time):
+    """Runs that end in the middle of a turn leave time to those who are woken, and these run in random order."""
+    for _ in range(20):
+        processor_time.now = 0.0
+        current_turn().ends = 0.0
+        wait = await longest_wait_of_another_task(processor_time, 500, 3)
+        assert wait <= 2 * (SECONDS + STEP) * 1.01
+
+
 async def test_a_turn_is_used_up(processor_time):
     wait = await longest_wait_of_another_task(processor_time, 1, 500)
     assert wait >= SECONDS

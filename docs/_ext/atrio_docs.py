@@ -32,6 +32,7 @@ PUBLIC_MODULES = (
     "atrio",
     "atrio.adapters",
     "atrio.agents",
+    "atrio.config",
     "atrio.errors",
     "atrio.logs",
     "atrio.sinks",

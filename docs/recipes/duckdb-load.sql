@@ -17,6 +17,8 @@ FROM read_json('app.jsonl*', format = 'newline_delimited', columns = {
     queued_s: 'DOUBLE', completed: 'BIGINT', failed: 'BIGINT', percent: 'DOUBLE', elapsed_s: 'DOUBLE',
     successful: 'BIGINT', timed_out: 'BIGINT', cancelled: 'BIGINT', not_started: 'BIGINT',
     throughput_per_s: 'DOUBLE', efficiency: 'DOUBLE',
+    -- of calls of language models
+    provider: 'VARCHAR', model: 'VARCHAR', input_tokens: 'BIGINT', output_tokens: 'BIGINT', finish_reason: 'VARCHAR',
     -- of breakers, alerts and the log itself
     breaker: 'VARCHAR', failures: 'BIGINT', recovery_timeout_s: 'DOUBLE', open_s: 'DOUBLE', rule: 'VARCHAR',
     subject: 'VARCHAR', value: 'DOUBLE', threshold: 'DOUBLE', count: 'BIGINT', reason: 'VARCHAR'

@@ -7,6 +7,7 @@ Where things are::
     _agent      what an agent is
     _results    records, results, and the figures derived from them
     _context    the context of a run
+    _usage      tokens of language models
     _attempts   backoff, and what is worth another attempt
     _stage      Stage, StageConfig, ErrorPolicy
     _run        the loop over the stages of one run
@@ -19,8 +20,13 @@ Where things are::
     testing     for tests: scripted agents, captured events
     agents      ready-made agents
     registry    agents by what they can do: ranking, planning, assembling
+    config      what a file says: agents, guards, pipelines; read, checked, changed, built
     cli         the command ``atrio``
 """
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from atrio._agent import Agent
 from atrio._attempts import Backoff, RetryOn, is_transient
@@ -45,6 +51,7 @@ from atrio._results import (
 from atrio._run import Measure, Middleware
 from atrio._stage import ErrorPolicy, Stage, StageConfig
 from atrio._tasks import CurrentTask, TaskResult, TaskStatus, current_task
+from atrio._usage import Usage
 from atrio._version import __version__
 from atrio.combinators import (
     AgentPool,
@@ -66,11 +73,15 @@ from atrio.errors import (
     AtrioError,
     BatchError,
     CircuitOpenError,
+    ConfigError,
+    ConfigProblem,
+    CostError,
     DefinitionError,
     NestedBatchError,
     PipelineError,
     PlanningError,
     RegistryError,
+    RouteError,
     SinkWarning,
     StageTimeoutError,
     TaskCancelledError,
@@ -79,17 +90,19 @@ from atrio.errors import (
     TaskTimeoutError,
 )
 from atrio.events import Event, Sink, observe, observe_only
-from atrio.registry import (
-    ANY_SCHEMA,
-    BUILT_IN_AGENTS,
-    AgentDefinition,
-    AgentRegistry,
-    Candidate,
-    Capability,
-    Catalogue,
-    ResourceRequirements,
-)
 from atrio.sinks.metrics import ExecutionStatistics, InMemoryMetrics, MetricsCollector
+
+if TYPE_CHECKING:
+    from atrio.registry import (
+        ANY_SCHEMA,
+        BUILT_IN_AGENTS,
+        AgentDefinition,
+        AgentRegistry,
+        Candidate,
+        Capability,
+        Catalogue,
+        ResourceRequirements,
+    )
 
 __all__ = [
     "ANY_SCHEMA",
@@ -116,6 +129,9 @@ __all__ = [
     "ChunkWork",
     "CircuitBreaker",
     "CircuitOpenError",
+    "ConfigError",
+    "ConfigProblem",
+    "CostError",
     "CurrentTask",
     "DefinitionError",
     "Engine",
@@ -150,6 +166,7 @@ __all__ = [
     "RegistryError",
     "ResourceRequirements",
     "RetryOn",
+    "RouteError",
     "Router",
     "RunStatus",
     "Sink",
@@ -165,6 +182,7 @@ __all__ = [
     "TaskResult",
     "TaskStatus",
     "TaskTimeoutError",
+    "Usage",
     "__version__",
     "current_context",
     "current_task",
@@ -172,3 +190,26 @@ __all__ = [
     "observe",
     "observe_only",
 ]
+
+# Names of rooms that many programs do without: these are imported when one of their names is first used.
+_HOMES = {
+    "ANY_SCHEMA": "atrio.registry",
+    "BUILT_IN_AGENTS": "atrio.registry",
+    "AgentDefinition": "atrio.registry",
+    "AgentRegistry": "atrio.registry",
+    "Candidate": "atrio.registry",
+    "Capability": "atrio.registry",
+    "Catalogue": "atrio.registry",
+    "ResourceRequirements": "atrio.registry",
+}
+
+# Type checkers, which find the names above, would take any other name for one too.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        return globals().setdefault(name, getattr(import_module(_HOMES[name]), name))
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

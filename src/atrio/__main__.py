@@ -4,7 +4,9 @@ import sys
 from collections.abc import Sequence
 
 # The script is installed without the extra, too, and these are what the extra installs.
-_FROM_THE_EXTRA = {"cyclopts", "jinja2", "regex", "rich", "stop_words"}
+_FROM_THE_EXTRA = {
+    "cyclopts", "httpx2", "jinja2", "jmespath", "jsonschema_rs", "regex", "rich", "stop_words", "tomlkit",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

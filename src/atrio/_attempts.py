@@ -15,7 +15,15 @@ import trio
 from atrio import _validation as valid
 from atrio._results import AttemptFailure, ErrorInfo, annotate, without_callers
 from atrio._text import message_of
-from atrio.errors import CircuitOpenError, NestedBatchError, PipelineError, StageTimeoutError
+from atrio.errors import (
+    CircuitOpenError,
+    CostError,
+    NestedBatchError,
+    PipelineError,
+    RegistryError,
+    RouteError,
+    StageTimeoutError,
+)
 
 if TYPE_CHECKING:
     import random
@@ -33,6 +41,8 @@ _PROGRAMMERS_OWN: Final = (
     ImportError,
     NotImplementedError,
 )
+_NEVER_RETRIED: Final = (CircuitOpenError, CostError, NestedBatchError, RegistryError, RouteError)
+"""Refusals of ours: another attempt would meet the same one, whatever `retry_on` says."""
 
 
 def is_transient(error: Exception) -> bool:
@@ -114,7 +124,7 @@ def covers(kinds: RetryOn, error: Exception) -> bool:
 
 
 def _may_retry(retry_on: RetryOn, error: BaseException) -> bool:
-    if isinstance(error, CircuitOpenError | NestedBatchError) or not isinstance(error, Exception):
+    if isinstance(error, _NEVER_RETRIED) or not isinstance(error, Exception):
         return False
     if isinstance(error, PipelineError) and error.result is None and not isinstance(error, StageTimeoutError):
         return False  # a nested pipeline without stages: the call itself was wrong
@@ -122,7 +132,7 @@ def _may_retry(retry_on: RetryOn, error: BaseException) -> bool:
 
 
 def is_worth_a_retry(retry_on: RetryOn, error: Exception) -> bool:
-    """Say whether all that is behind `error` is covered by `retry_on`; an open circuit breaker never is."""
+    """Say whether all that is behind `error` is covered by `retry_on`; what another would meet again never is."""
     return all(_may_retry(retry_on, each) for each in causes(error))
 
 

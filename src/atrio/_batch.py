@@ -223,6 +223,7 @@ class BatchProcessor:
             run.duration_s,
             self.config.max_concurrent,
             own,
+            run.identity.usage,
         )
         if run.source_error is not None:
             said = f"batch {name!r}: its source raised after {len(results)} inputs"

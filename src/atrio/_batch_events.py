@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from atrio import events
 from atrio._batch_results import efficiency, throughput
+from atrio._context import PipelineContext
 from atrio._parents import parent_ids
-from atrio._results import error_fields
+from atrio._results import error_fields, type_name_of
 from atrio._stamps import utc_clock
-from atrio._tasks import BatchIdentity, TaskResult, TaskStatus
+from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, nearer_task
+from atrio._text import message_of
 from atrio.events import _levels as levels
 from atrio.events._observing import current_listeners
 
@@ -49,7 +51,8 @@ class BatchEvents:
     """The events of one batch, for those who listened when it started.
 
     Args:
-        identity: the batch, and what it runs inside.
+        identity: the batch.
+        context: the context of the pipeline run that it runs inside, or None.
         name: the name given to it.
         total: how many inputs it has, or None.
         max_concurrent: how many tasks run at once at most.
@@ -61,16 +64,36 @@ class BatchEvents:
 
     __slots__ = ("_ids", "_listeners", "_max_concurrent", "_name", "_total", "_utc_now", "next_progress", "quiet")
 
-    def __init__(self, identity: BatchIdentity, name: str, total: int | None, max_concurrent: int) -> None:
+    def __init__(
+        self,
+        identity: BatchIdentity,
+        context: PipelineContext | None,
+        name: str,
+        total: int | None,
+        max_concurrent: int,
+    ) -> None:
         self._listeners = current_listeners()
         self._name = name
         self._utc_now = utc_clock()
         self._total = total
         self._max_concurrent = max_concurrent
-        self._ids = (identity.batch_id, *parent_ids(identity.context, identity.task))
+        self._ids = (identity.batch_id, *parent_ids(context, nearer_task(context)))
         self.quiet = self._listeners.level > levels.ERROR
         # Never reached where the total is not known: then a clock tells when.
         self.next_progress = -1 if total is None else _count_at(1, total)
+
+    def model_called(self, stage_id: str | None, task_id: str | None, *call: Any) -> None:
+        """Say that a call of a language model ended."""
+        if self._listeners.level <= levels.DEBUG:
+            self._listeners.emit(events.ModelCalled(*self._ids, self._utc_now(), stage_id, task_id, *call))
+
+    def fallback_used(
+        self, stage_id: str | None, task_id: str | None, ids: tuple[str, str, str], error: Exception
+    ) -> None:
+        """Say that a fallback asks its next agent."""
+        if self._listeners.level <= levels.WARNING:
+            said = type_name_of(error), message_of(error)
+            self._listeners.emit(events.FallbackUsed(*self._ids, self._utc_now(), stage_id, task_id, *ids, *said))
 
     def batch_start(self) -> None:
         """Say that the batch began."""

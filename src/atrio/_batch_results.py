@@ -10,6 +10,7 @@ import attrs
 
 from atrio._results import ErrorInfo, RunStatus, annotate, mean, percentile
 from atrio._tasks import TaskResult, TaskStatus
+from atrio._usage import NO_USAGE, Usage
 from atrio.errors import BatchError, TaskCancelledError, TaskNotStartedError
 
 __all__ = ["BatchMetrics", "BatchResult"]
@@ -77,6 +78,7 @@ class BatchResult(Generic[Out_co]):
         duration_s: seconds that it took, on Trio's clock.
         max_concurrent: how many tasks could run at once.
         metadata: the caller's own.
+        usage: what its tasks' calls of language models used.
     """
 
     batch_id: str
@@ -87,6 +89,7 @@ class BatchResult(Generic[Out_co]):
     duration_s: float
     max_concurrent: int
     metadata: dict[str, Any]
+    usage: Usage = NO_USAGE
 
     @property
     def success_count(self) -> int:

@@ -23,7 +23,7 @@ from atrio._nurseries import unseen_nursery
 from atrio._results import ErrorInfo, RunStatus, without_callers
 from atrio._source import AsyncSource, RefusedPair
 from atrio._stamps import new_run_id, utc_now
-from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, running_task
+from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, nearer_task, running_task
 from atrio._turn import current_turn
 from atrio._validation import check_id
 from atrio.errors import TaskCancelledError, TaskTimeoutError
@@ -64,7 +64,9 @@ class BatchRun:
         self.identity = BatchIdentity(work.resume or new_run_id(), utc_now())
         self.identity.owner = work.owner
         self.identity.task = running_task.get()
-        self.identity.context = current_run.get()
+        context = self.identity.context = current_run.get()
+        task = nearer_task(context)
+        self.identity.around = context if task is None else task.batch
         self.status = RunStatus.RUNNING
         self.pulled = 0
         self.duration_s = 0.0
@@ -74,7 +76,8 @@ class BatchRun:
         self._settle = settle
         self._deliver = deliver
         self._tally = Tally()
-        self._events = BatchEvents(self.identity, work.name, work.source.total, work.max_concurrent)
+        self._events = BatchEvents(self.identity, context, work.name, work.source.total, work.max_concurrent)
+        self.identity.events = self._events
         self._turn = current_turn()
         self._context = copy_context()
         self._begun = trio.current_time()
@@ -122,7 +125,8 @@ class BatchRun:
             self._tally.by_status[TaskStatus.NOT_STARTED.value] = total - self._tally.ended
             self._events.batch_end(self.status.value, self._tally, total, self.duration_s)
             # The outcomes outlive the batch, and must not keep alive what it ran in.
-            self.identity.owner = self.identity.context = None
+            identity = self.identity
+            identity.owner = identity.context = identity.around = identity.events = None
 
     def _final_status(self) -> RunStatus:
         if self._scope.cancelled_caught:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from atrio._inside import InnerEvents, Surrounding
 from atrio._results import ErrorEntry, RunStatus, StageRecord
 from atrio._stamps import new_run_id, utc_now
+from atrio._tasks import nearer_task
 from atrio._text import message_of
+from atrio._usage import USAGE_NOTE, Usage, noted_usage
 from atrio._validation import check_id, copied_mapping
 
 __all__ = ["PipelineContext", "current_context"]
+
+_FALLBACKS_NOTE: Final = "fallbacks"
+"""Under which name a stage's record has how often a fallback asked its next agent."""
 
 
 class PipelineContext:
@@ -38,7 +44,9 @@ class PipelineContext:
     """
 
     __slots__ = (
+        "_around",
         "_error_log",
+        "_events",
         "_history",
         "_notes",
         "_stage_id",
@@ -60,6 +68,9 @@ class PipelineContext:
         # Of the stage that runs now; the run's loop resets them at each stage's begin.
         self._stage_id: str | None = None
         self._notes: dict[str, Any] = {}
+        # While it runs: what it runs inside, and what tells of it.
+        self._around: Surrounding | None = None
+        self._events: InnerEvents | None = None
 
     def __repr__(self) -> str:
         return f"<context of run {self.run_id} of pipeline {self.pipeline_id!r}, {self.status}>"
@@ -95,7 +106,7 @@ class PipelineContext:
         self._error_log.append(ErrorEntry(message, error_type, stage_id, utc_now()))
 
     def note(self, /, **values: Any) -> None:
-        """Put `values` into the metadata of the stage that runs now, token usage for instance.
+        """Put `values` into the metadata of the stage that runs now.
 
         Args:
             values: by name; a name noted twice keeps the later value. Attempts of a stage share their notes.
@@ -104,8 +115,65 @@ class PipelineContext:
             RuntimeError: no stage of this run is running.
         """
         if self._stage_id is None:
-            raise RuntimeError(f"no stage of run {self.run_id} is running, so there is no record to note this in")
+            raise self._no_stage()
         self._notes.update(values)
+
+    def _no_stage(self) -> RuntimeError:
+        return RuntimeError(f"no stage of run {self.run_id} is running, so there is no record to note this in")
+
+    def add_usage(self, *, input_tokens: int | None = None, output_tokens: int | None = None, calls: int = 1) -> None:
+        """Add what a call of a language model used, for the stage that runs now and for all that this runs inside.
+
+        It stands in the metadata of the stage's record, as `usage` with `calls`, `input_tokens` and `output_tokens`.
+        Attempts and calls at once add up; :attr:`PipelineResult.usage` and :attr:`BatchResult.usage` are the sums. The
+        agents of ``atrio.agents`` do this by themselves.
+
+        Args:
+            input_tokens: how many tokens the model was given; None if its endpoint did not say.
+            output_tokens: how many it wrote; likewise.
+            calls: how many calls that were.
+
+        Raises:
+            TypeError: a number is no int.
+            ValueError: a number is below 0.
+            RuntimeError: no stage of this run is running.
+        """
+        usage = Usage(
+            _counted(calls, "calls"),
+            0 if input_tokens is None else _counted(input_tokens, "input_tokens"),
+            0 if output_tokens is None else _counted(output_tokens, "output_tokens"),
+        )
+        if self._stage_id is None:
+            raise self._no_stage()
+        task = nearer_task(self)
+        (self if task is None else task.batch)._spend(usage)
+
+    def _spend(self, usage: Usage) -> None:
+        if self._stage_id is not None:
+            total = noted_usage(self._notes) + usage
+            self._notes[USAGE_NOTE] = {
+                "calls": total.calls,
+                "input_tokens": total.input_tokens,
+                "output_tokens": total.output_tokens,
+            }
+        if self._around is not None:
+            self._around._spend(usage)
+
+    def _fall_back(self) -> None:
+        if self._stage_id is not None:
+            noted = self._notes.get(_FALLBACKS_NOTE)
+            # An agent may have noted something else by that name.
+            self._notes[_FALLBACKS_NOTE] = noted + 1 if type(noted) is int else 1
+        if self._around is not None:
+            self._around._fall_back()
+
+
+def _counted(number: object, what: str) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{what} must be a whole number, not {number!r}")
+    if number < 0:
+        raise ValueError(f"{what} must be 0 or more, not {number!r}")
+    return number
 
 
 current_run: ContextVar[PipelineContext | None] = ContextVar("atrio_context", default=None)

@@ -20,18 +20,20 @@ from atrio._text import digits, encodable
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _DEEPEST: Final = 64
-_LARGEST_INT: Final = 2**63
+_WRITABLE: Final = 2**2048
+"""Python writes any int below it: it may be told to refuse more than 640 digits, but not fewer."""
 
 _converter: Final = make_converter()
 
 
 def json_ready(value: Any) -> Any:
-    """Return `value` as dicts, lists, strings, numbers, booleans and None that ``json.dumps`` and orjson both take.
+    """Return `value` as dicts, lists, strings, numbers, booleans and None that ``json.dumps`` takes.
 
     Objects of attrs classes and dataclasses become dicts, sets become lists, dates ISO 8601 strings, an
-    :class:`~atrio.ErrorInfo` its type, message and stack. What JSON cannot hold becomes a string: NaN and the
-    infinities, integers above 64 bits, lone surrogates, foreign objects, cycles, and what is nested too deep. It never
-    raises for what the data does.
+    :class:`~atrio.ErrorInfo` its type, message and stack. Integers stay what they are, of any size; only one of so many
+    digits that Python refuses to write them becomes a string of hexadecimal ones. What JSON cannot hold becomes a
+    string: NaN and the infinities, foreign objects, cycles, and what is nested too deep. A lone surrogate, which UTF-8
+    cannot hold, becomes the six characters of its escape. It never raises for what the data does.
     """
     return _plain(value, ())
 
@@ -49,9 +51,10 @@ def _plain(value: Any, around: tuple[int, ...]) -> Json:
 
 
 def _integer(value: int) -> int | str:
-    if -_LARGEST_INT <= value < _LARGEST_INT:
+    if -_WRITABLE < value < _WRITABLE:
         return value
-    return digits(value)
+    written = digits(value)
+    return written if "x" in written else value
 
 
 def _real(value: float) -> float | str:

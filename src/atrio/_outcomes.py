@@ -13,6 +13,7 @@ from atrio._batch_work import BatchWork
 from atrio._nurseries import unseen_nursery
 from atrio._results import RunStatus
 from atrio._tasks import TaskResult, TaskStatus
+from atrio._usage import Usage
 
 __all__ = ["Outcomes"]
 
@@ -38,6 +39,11 @@ class Outcomes(Generic[Out]):
     def status(self) -> RunStatus:
         """How the batch stands: RUNNING, and once it ended what :attr:`BatchResult.status` would say."""
         return self._run.status
+
+    @property
+    def usage(self) -> Usage:
+        """What the tasks' calls of language models used so far."""
+        return self._run.identity.usage
 
     def drain(self) -> None:
         """Pull no more inputs. What runs finishes, and its outcomes still come."""

@@ -15,10 +15,9 @@ def parent_ids(
 
     Args:
         context: the pipeline run that called, or None.
-        task: the batch task that called, or None.
+        task: the batch task that called, if it is nearer than that run, or None.
     """
-    # A batch remembers the pipeline run that it began in. If that is still the nearest one, the task is nearer.
-    if task is not None and task.batch.context is context:
+    if task is not None:
         return task.batch.batch_id, None, task.task_id
     if context is not None:
         return context.run_id, context._stage_id, None

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import attrs
 
 from atrio._text import message_of
+from atrio._usage import NO_USAGE, Usage, noted_usage
 from atrio.errors import PipelineError, StageTimeoutError
 
 __all__ = [
@@ -183,7 +184,9 @@ class StageRecord:
         output: what it gave; None unless it succeeded.
         error: what ended it, or None.
         failures: its failed attempts, in order.
-        metadata: what the agent noted with ``current_context().note(...)``.
+        metadata: what the agent noted with ``current_context().note(...)``; as `usage` what calls of language models
+            used, in `calls`, `input_tokens` and `output_tokens`; as `fallbacks` how often a
+            :class:`~atrio.Fallback` asked its next agent, all attempts together.
     """
 
     index: int
@@ -339,6 +342,11 @@ class PipelineResult(Generic[Out_co]):
             math.fsum(durations),
         )
 
+    @property
+    def usage(self) -> Usage:
+        """What the calls of language models used, those of nested pipelines and batches included."""
+        return sum((noted_usage(record.metadata) for record in self.stages), NO_USAGE)
+
     def unwrap(self) -> Out_co:
         """Return the output of a run that reached its end.
 
@@ -365,9 +373,10 @@ class PipelineResult(Generic[Out_co]):
         """Return everything as plain dicts, lists, strings and numbers, ready for ``json.dumps``.
 
         Foreign objects go through cattrs; what even that leaves foreign becomes a string. An exception becomes its
-        type, message and stack.
+        type, message and stack. Integers keep all their digits; libraries that take none above 64 bits refuse them. A
+        lone surrogate, which UTF-8 cannot hold, becomes the six characters of its escape.
         """
         from atrio._json import json_ready  # noqa: PLC0415 - cattrs costs more to import than all of this
 
-        names = [*attrs.fields_dict(type(self)), "summary", "performance"]
+        names = [*attrs.fields_dict(type(self)), "summary", "performance", "usage"]
         return {name: json_ready(getattr(self, name)) for name in names}

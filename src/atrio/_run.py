@@ -110,6 +110,8 @@ class Run:
             duration_s = trio.current_time() - self._begun
             self._context.status = self._status
             self._events.pipeline_end(self._status.value, duration_s, self._context._history)
+            # A context may be kept, and must not keep alive what it ran in.
+            self._context._events = self._context._around = None
         return self._result(duration_s)
 
     async def _run_stages(self) -> None:

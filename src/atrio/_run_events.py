@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from atrio import events
 from atrio._parents import parent_ids
-from atrio._results import StageRecord, StageStatus, error_fields
+from atrio._results import StageRecord, StageStatus, error_fields, type_name_of
 from atrio._stamps import utc_clock
-from atrio._tasks import running_task
+from atrio._tasks import nearer_task
+from atrio._text import message_of
 from atrio.events import _levels as levels
 from atrio.events._observing import current_listeners
 
@@ -37,7 +38,10 @@ class RunEvents:
         self._listeners = current_listeners()
         self._pipeline_id = context.pipeline_id
         self._utc_now = utc_clock()
-        self._ids = (context.run_id, *parent_ids(parent, running_task.get()))
+        task = nearer_task(parent)
+        self._ids = (context.run_id, *parent_ids(parent, task))
+        context._events = self
+        context._around = parent if task is None else task.batch
         self.quiet = self._listeners.level > levels.ERROR
 
     def pipeline_start(self, stage_count: int) -> None:
@@ -70,6 +74,19 @@ class RunEvents:
                     failure.message,
                 )
             )
+
+    def model_called(self, stage_id: str | None, task_id: str | None, *call: Any) -> None:
+        """Say that a call of a language model ended."""
+        if self._listeners.level <= levels.DEBUG:
+            self._listeners.emit(events.ModelCalled(*self._ids, self._utc_now(), stage_id, task_id, *call))
+
+    def fallback_used(
+        self, stage_id: str | None, task_id: str | None, ids: tuple[str, str, str], error: Exception
+    ) -> None:
+        """Say that a fallback asks its next agent."""
+        if self._listeners.level <= levels.WARNING:
+            said = type_name_of(error), message_of(error)
+            self._listeners.emit(events.FallbackUsed(*self._ids, self._utc_now(), stage_id, task_id, *ids, *said))
 
     def stage_end(self, record: StageRecord) -> None:
         """Say that the stage of `record` ended."""

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
 
+from atrio._inside import InnerEvents, Surrounding
 from atrio._results import ErrorInfo
-
-if TYPE_CHECKING:
-    from atrio._context import PipelineContext
+from atrio._usage import NO_USAGE, Usage
 
 __all__ = ["CurrentTask", "TaskResult", "TaskStatus", "current_task"]
 
@@ -38,17 +37,32 @@ class BatchIdentity:
         started_at: when it began, aware, in UTC.
         owner: the processor that runs it; None once it ended.
         task: the task of another batch that it runs inside; None once it ended.
-        context: the pipeline run that it runs inside; None once it ended.
+        context: the context of the pipeline run that it runs inside; None once it ended.
+        around: what it runs inside, a batch or a pipeline run, whichever is nearer; None once it ended.
+        events: tells of it; None once it ended.
+        usage: what its tasks' calls of language models used so far.
     """
 
-    __slots__ = ("batch_id", "context", "owner", "started_at", "task")
+    __slots__ = ("around", "batch_id", "context", "events", "owner", "started_at", "task", "usage")
 
     def __init__(self, batch_id: str, started_at: datetime) -> None:
         self.batch_id: str = batch_id
         self.started_at: datetime = started_at
         self.owner: object = None
         self.task: TaskResult[Any] | None = None
-        self.context: PipelineContext | None = None
+        self.context: object = None
+        self.around: Surrounding | None = None
+        self.events: InnerEvents | None = None
+        self.usage: Usage = NO_USAGE
+
+    def _spend(self, usage: Usage) -> None:
+        self.usage += usage
+        if self.around is not None:
+            self.around._spend(usage)
+
+    def _fall_back(self) -> None:
+        if self.around is not None:
+            self.around._fall_back()
 
     def __reduce__(self) -> tuple[Callable[..., BatchIdentity], tuple[str, datetime]]:
         # What runs stays in this process; outcomes may leave it.
@@ -115,6 +129,13 @@ class CurrentTask(NamedTuple):
 
 
 running_task: ContextVar[TaskResult[Any] | None] = ContextVar("atrio_task", default=None)
+
+
+def nearer_task(context: object) -> TaskResult[Any] | None:
+    """Return the task that works here, if it is nearer than the pipeline run of `context`, or there is no such run."""
+    task = running_task.get()
+    # A batch remembers the pipeline run that it began in. If that is still the nearest one, the task is nearer.
+    return task if task is not None and task.batch.context is context else None
 
 
 def current_task() -> CurrentTask | None:

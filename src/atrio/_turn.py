@@ -29,13 +29,14 @@ class Turn:
         ends: the time, as of ``time.perf_counter``, at which whoever runs agents must rest.
     """
 
-    __slots__ = ("_begun", "_parked", "_standing_by", "_woken_at", "ends")
+    __slots__ = ("_moves", "_parked", "_standing_by", "_woken_at", "ends")
 
     def __init__(self) -> None:
         self._parked = trio.lowlevel.ParkingLot()
         self._standing_by = False
-        # How many turns were begun, and for those who were woken and did not run yet: how many there were then.
-        self._begun = 0
+        # How often somebody began a turn, or went on in one. For those who were woken and did not run yet: how often that
+        # had been by then.
+        self._moves = 0
         self._woken_at: dict[trio.lowlevel.Task, int] = {}
         self.ends = 0.0
 
@@ -46,26 +47,27 @@ class Turn:
         # Whoever waits runs in a later tick than the one in which it began to wait, or was woken.
         before = await self._park() if self._standing_by or self._woken_at else None
         while perf_counter() >= self.ends:
-            if before == self._begun:
-                # No turn was begun in this tick: the last one was ended by what the host's own tasks took.
+            if before == self._moves:
+                # Nobody had a turn in this tick: the last one was over, or ended by what the host's own tasks took.
                 self._begin()
             elif self._standing_by:
                 before = await self._park()
             else:
-                before = self._begun
+                before = self._moves
                 await self._stand_by()
+        self._moves += 1
         self._wake(2)
 
     def _begin(self) -> None:
-        self._begun += 1
+        self._moves += 1
         self.ends = perf_counter() + SECONDS
 
     def _wake(self, count: int) -> None:
         for task in self._parked.unpark(count=count):
-            self._woken_at[task] = self._begun
+            self._woken_at[task] = self._moves
 
     async def _park(self) -> int:
-        """Wait to be woken, and return how many turns had begun by then."""
+        """Wait to be woken, and return how many moves there had been by then."""
         await self._parked.park()
         return self._woken_at.pop(trio.lowlevel.current_task())
 

@@ -13,9 +13,12 @@
         ├── BatchError (and ExceptionGroup): the errors of a batch's tasks, or what its source raised
         ├── NestedBatchError (and RuntimeError): a task began a batch on the processor that runs it
         ├── CircuitOpenError      a circuit breaker refused the call; the agent was not touched
-        └── RegistryError         an agent that the registry does not have, or cannot make from its definition
-            ├── DefinitionError (and ValueError): a definition that no agent can be made from, refused as it is built
-            └── PlanningError         no chain of agents does what was asked for
+        ├── RouteError (and LookupError): a router has no agent of the name that was chosen, and no default
+        ├── CostError (and ValueError): a rate limiter could never let the call through, whatever the wait
+        ├── RegistryError         an agent that the registry does not have, or cannot make from its definition
+        │   ├── DefinitionError (and ValueError): a definition that no agent can be made from, refused as it is built
+        │   └── PlanningError         no chain of agents does what was asked for
+        └── ConfigError           a configuration that cannot be used, with all that is wrong with it
 
 Misuse (a bad argument, a second run on one context) is a plain ``TypeError`` or ``ValueError``, as in the standard
 library. An agent's own exception is never wrapped where it can be kept: records hold the object itself, and
@@ -24,7 +27,7 @@ library. An agent's own exception is never wrapped where it can be kept: records
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,11 +36,15 @@ __all__ = [
     "AtrioError",
     "BatchError",
     "CircuitOpenError",
+    "ConfigError",
+    "ConfigProblem",
+    "CostError",
     "DefinitionError",
     "NestedBatchError",
     "PipelineError",
     "PlanningError",
     "RegistryError",
+    "RouteError",
     "SinkWarning",
     "StageTimeoutError",
     "TaskCancelledError",
@@ -189,6 +196,20 @@ def _rebuild_open(message: str, retry_after: float) -> CircuitOpenError:
     return CircuitOpenError(message, retry_after=retry_after)
 
 
+class RouteError(AtrioError, LookupError):
+    """A router has no agent of the name that its `choose` gave, and no default.
+
+    A stage never retries it: the same data would be given the same name.
+    """
+
+
+class CostError(AtrioError, ValueError):
+    """A call costs more tokens than a rate limiter's burst, or less than none, so that it could never be made.
+
+    A stage never retries it: no wait would help.
+    """
+
+
 class RegistryError(AtrioError):
     """The registry has no such agent, or cannot make it: its class, its options, or what came of them are refused.
 
@@ -242,6 +263,45 @@ class PlanningError(RegistryError):
         self.previous = previous
         self.given = tuple(given)
         self.needed = tuple(needed)
+
+
+class ConfigProblem(NamedTuple):
+    """One thing that is wrong with a configuration.
+
+    Attributes:
+        file: where it is, as the user named it.
+        line: the line in it, from 1; None where it is about no line.
+        path: the key, with those of the tables around it: ``pipelines.triage.stages[1].agent``; empty if it is about
+            the whole file.
+        message: what is wrong, and what would be right, in a sentence without its full stop.
+        severity: ``"error"`` if the configuration cannot be used with it, ``"warning"`` if it can.
+    """
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        parts = [place, "warning" if self.severity == "warning" else "", self.path, self.message]
+        return ": ".join(filter(None, parts))
+
+
+class ConfigError(AtrioError):
+    """A configuration that cannot be used. It tells all that is wrong at once.
+
+    Args:
+        problems: what is wrong, each with its place; warnings may be among them.
+    """
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 class SinkWarning(RuntimeWarning):

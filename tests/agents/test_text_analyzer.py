@@ -1,4 +1,5 @@
 import math
+import time
 from collections import Counter
 from functools import cache
 
@@ -413,11 +414,11 @@ class TestAgent:
     @pytest.mark.parametrize("piece", [ENGLISH, "漢字", "x", "\n", "👩‍💻"])
     async def test_a_large_text_hears_of_a_cancellation(self, piece):
         analyzer, text = TextAnalyzer(), piece * (20_000_000 // len(piece))
-        began = trio.current_time()
+        began = time.process_time()  # whatever else the computer does
         with trio.move_on_after(0.1) as scope:
             await analyzer.process(text)
         assert scope.cancelled_caught
-        assert trio.current_time() - began < 1
+        assert time.process_time() - began < 1
 
     def test_a_large_vocabulary_hears_of_a_cancellation(self):
         polls = []

@@ -67,7 +67,7 @@ def blocking(data):
 NO_AGENTS = [None, 5, "agent", object(), blocking, Agent, SyncAgent(), lambda data: data, [echo]]
 
 
-@pytest.mark.parametrize("agent", NO_AGENTS, ids=repr)
+@pytest.mark.parametrize("agent", NO_AGENTS)
 async def test_map_refuses_what_is_no_agent(autojump_clock, agent):
     pulled = []
     with capture_events() as events, pytest.raises(TypeError):
@@ -80,7 +80,7 @@ async def test_the_refusal_names_the_adapter(autojump_clock):
         await processor_of().map(blocking, [1])
 
 
-@pytest.mark.parametrize("agent", NO_AGENTS, ids=repr)
+@pytest.mark.parametrize("agent", NO_AGENTS)
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_a_bad_agent_in_a_pair_is_that_tasks_error(autojump_clock, agent, is_async):
     pairs = [(echo, 1), (agent, 2), (echo, 3)]
@@ -89,7 +89,7 @@ async def test_a_bad_agent_in_a_pair_is_that_tasks_error(autojump_clock, agent, 
     assert batch.results[1].error.error_type == "TypeError"
 
 
-@pytest.mark.parametrize("pair", [None, 5, echo, "ab", (), (echo,), (echo, 1, 2), [echo, 1], {echo: 1}], ids=repr)
+@pytest.mark.parametrize("pair", [None, 5, echo, "ab", (), (echo,), (echo, 1, 2), [echo, 1], {echo: 1}])
 @pytest.mark.parametrize("how", ["process_batch", "stream"])
 async def test_a_pair_that_is_none_is_that_tasks_error(autojump_clock, pair, how):
     pairs, processor = [(echo, 1), pair, (echo, 3)], processor_of()
@@ -148,7 +148,7 @@ class NotIterable:
 NO_SOURCES = ["text", b"bytes", "", 5, None, echo, object(), generator_function, async_generator_function, NotIterable]
 
 
-@pytest.mark.parametrize("inputs", NO_SOURCES, ids=repr)
+@pytest.mark.parametrize("inputs", NO_SOURCES)
 async def test_inputs_that_are_none(autojump_clock, inputs):
     agent = ScriptedAgent()
     with capture_events() as events:

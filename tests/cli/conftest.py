@@ -24,6 +24,13 @@ def plain_surroundings(monkeypatch) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
+@pytest.fixture(autouse=True)
+def no_module_stays() -> Iterator[None]:
+    """Each test writes its own module of the configured agent."""
+    yield
+    sys.modules.pop("shouting", None)
+
+
 @attrs.frozen
 class Ended:
     code: int

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import resource
 import signal
@@ -341,29 +340,6 @@ class TestHelp:
     @pytest.mark.parametrize("default", ["5", "300", "none"])
     def test_has_the_defaults(self, atrio, default):
         assert f"[default: {default}]" in atrio("batch", "--help").out
-
-    @pytest.mark.parametrize("columns", [80, 200])
-    def test_fits(self, atrio_process, columns):
-        # In a process of its own: a console keeps the width that it found first.
-        ended = atrio_process("batch", "--help", COLUMNS=str(columns))
-        assert max(map(len, ended.out.splitlines())) <= columns
-
-    def test_has_examples_that_work(self, atrio, tmp_path):
-        for name in ("README.md", "CHANGELOG.md"):
-            (tmp_path / name).write_text("# Tides\n\nTides rise, and tides fall.\n")
-        (tmp_path / "bin").mkdir()
-        command = tmp_path / "bin" / "atrio"
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m atrio "$@"\n')
-        command.chmod(0o755)
-        _, _, examples = atrio("batch", "--help").out.partition("Examples:")
-        lines = [line.strip() for line in examples.splitlines() if "atrio batch" in line]
-        assert len(lines) == 3
-        for line in lines:
-            environment = {**os.environ, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
-            done = subprocess.run(
-                ["/bin/sh", "-c", line], capture_output=True, check=False, cwd=tmp_path, env=environment, text=True
-            )
-            assert (line, done.returncode) == (line, 0)
 
     def test_imports_nothing_that_only_a_batch_needs(self):
         heavy = ["structlog", "jinja2", "cattrs", "regex", "stop_words", "rich.progress", "atrio.agents"]

@@ -93,10 +93,10 @@ class TestTable:
                 raise OSError
             return data
 
-        ready_made("flaky", flaky, backoff=Backoff(initial=0.001))
+        ready_made("flaky", flaky, backoff=Backoff(initial=0.05))
         rows = rows_of(bench("quick", "flaky", "--rounds", "2").out)
         assert rows["retries"] == ["0", "6"]
-        assert rows["in backoff"] == ["0 s", "6.00 ms"]
+        assert rows["in backoff"] == ["0 s", "300 ms"]
         assert rows["of all time"][0] == "0.0%"
         assert float(rows["of all time"][1][:-1]) > 50
 
@@ -227,7 +227,7 @@ class TestExitCodes:
         assert said_in(bench("skips", "--rounds", "2").err) == ["skips skipped stages in 6 of 6 runs."]
 
     def test_of_time_that_is_up(self, bench):
-        ended = bench("slow", "--rounds", "100000", "--timeout", "0.5")
+        ended = bench("slow", "--rounds", "100000", "--timeout", "2")
         assert ended.code == 1
         assert ended.out.startswith("timeout: ")
         assert re.fullmatch(
@@ -332,20 +332,6 @@ class TestHelp:
 
     def test_is_in_the_list_of_commands(self, atrio):
         assert re.search(r"bench +Compare pipelines on the same inputs\.", atrio("--help").out)
-
-    @pytest.mark.parametrize("columns", [80, 200])
-    def test_fits(self, atrio_process, columns):
-        # In a process of its own: a console may keep for ever the width that it found first.
-        assert max(map(len, atrio_process("bench", "--help", COLUMNS=str(columns)).out.splitlines())) <= columns
-
-    def test_has_examples_that_work(self, atrio, atrio_process, tmp_path):
-        for name in ("README.md", "CHANGELOG.md"):
-            (tmp_path / name).write_text("# Tides\n\nTides rise, and tides fall.\n")
-        _, _, examples = atrio_process("bench", "--help", COLUMNS="200").out.partition("Examples:")
-        lines = [line.strip() for line in examples.splitlines() if "atrio bench" in line]
-        assert len(lines) == 3
-        for line in lines:
-            assert (line, atrio(*line.split()[1:]).code) == (line, 0)
 
     def test_imports_nothing_that_only_a_measurement_needs(self):
         heavy = ["structlog", "jinja2", "cattrs", "regex", "stop_words", "rich.progress", "atrio.agents"]

@@ -280,7 +280,8 @@ class TestMisuse:
             (
                 ["rnu"],
                 (
-                    'Unknown command "rnu". Did you mean "run"? Available commands: run, batch, bench, events. '
+                    'Unknown command "rnu". Did you mean "run"? Available commands: run, batch, bench, init, check, '
+                    "agents, pipelines, suggest, ... "
                     "See atrio --help."
                 ),
             ),

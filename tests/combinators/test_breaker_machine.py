@@ -1,12 +1,12 @@
 """The breaker's sync core against a plain model: any order of calls, ends of calls, and steps of the clock."""
 
-import trio
 from combinator_cases import EXAMPLES, Broken, Harmless
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from atrio import BreakerState, CircuitBreaker, CircuitOpenError
+from atrio.combinators import circuit_breaker
 from atrio.testing import capture_events
 
 
@@ -65,7 +65,7 @@ class BreakerMachine(RuleBasedStateMachine):
     )
     def build(self, threshold, recovery, probes, start):
         self.now = start
-        self.patched, trio.current_time = trio.current_time, lambda: self.now
+        self.patched, circuit_breaker.elapsed_clock = circuit_breaker.elapsed_clock, lambda: self.now
         self.capturing = capture_events()
         self.events = self.capturing.__enter__()
         self.model = Model(threshold, recovery, probes)
@@ -76,7 +76,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "patched"):
-            trio.current_time = self.patched
+            circuit_breaker.elapsed_clock = self.patched
             self.capturing.__exit__(None, None, None)
 
     @rule(seconds=st.integers(0, 6))

@@ -4,7 +4,7 @@ import pytest
 import trio
 from combinator_cases import Broken, Harmless, broken, echo, outcome_of
 
-from atrio import FanOut, Router
+from atrio import FanOut, Pipeline, RouteError, Router, Stage, StageConfig, is_transient
 from atrio.testing import ScriptedAgent, answer, cancel_at_checkpoint, fail
 
 # Fan-out.
@@ -135,6 +135,38 @@ async def test_whatever_the_unknown_name_is_they_are_listed(name, autojump_clock
     with pytest.raises(LookupError, match=r"question.*praise") as caught:
         await router.process({"to": name})
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "bil",
+            "choose named 'bil', and router 'b/c' knows 'bill', 'praise', and has no default; did you mean 'bill'?",
+        ),
+        (None, "choose named None (null), and router 'b/c' knows 'bill', 'praise', and has no default"),
+        (7, "choose named 7, and router 'b/c' knows 'bill', 'praise', and has no default"),
+    ],
+)
+async def test_what_the_router_says_of_an_unknown_name(name, said, autojump_clock):
+    agents = {"bill": ScriptedAgent(agent_id="b"), "praise": ScriptedAgent(agent_id="c")}
+    error = await outcome_of(Router(by_name, agents), {"to": name})
+    assert (type(error), str(error)) == (RouteError, said)
+
+
+@pytest.mark.parametrize("retry_on", [is_transient, LookupError, lambda error: True])
+async def test_an_unknown_name_ends_the_attempts(retry_on, autojump_clock):
+    config = StageConfig(attempts=5, retry_on=retry_on)
+    stage = Stage("s", Router(by_name, {"a": echo}), config=config)
+    result = await Pipeline("p").add_stage(stage).execute({"to": "b"})
+    (record,) = result.stages
+    assert (record.attempts, record.error.error_type, trio.current_time()) == (1, "RouteError", 0)
+
+
+async def test_a_lookup_error_of_the_users_own_choose_is_retried(autojump_clock):
+    stage = Stage("s", Router(by_name, {"a": echo}), config=StageConfig(attempts=3))
+    result = await Pipeline("p").add_stage(stage).execute({})
+    assert (result.stages[0].attempts, result.stages[0].error.error_type) == (3, "KeyError")
 
 
 async def test_the_default_takes_what_is_unknown(autojump_clock):

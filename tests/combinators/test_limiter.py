@@ -5,7 +5,7 @@ import pytest
 import trio
 from combinator_cases import Broken, broken, echo, outcome_of
 
-from atrio import RateLimiter
+from atrio import CostError, Pipeline, RateLimiter, Stage, StageConfig, is_transient
 from atrio.testing import ScriptedAgent, cancel_at_checkpoint
 
 
@@ -87,8 +87,28 @@ async def test_a_cost_above_the_burst_does_not_wait_in_line_first(autojump_clock
         for _ in range(3):
             nursery.start_soon(guarded.process, 2)
         await trio.testing.wait_all_tasks_blocked()
-        assert type(await outcome_of(guarded, 3)) is ValueError
+        assert type(await outcome_of(guarded, 3)) is CostError
         assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize("cost", [21, -1, float("inf")])
+@pytest.mark.parametrize("retry_on", [is_transient, ValueError, lambda error: True])
+async def test_a_cost_that_no_wait_would_help_ends_the_attempts(cost, retry_on, autojump_clock):
+    limiter = RateLimiter("llm", 10, burst=20, cost=lambda data: cost)
+    config = StageConfig(attempts=5, retry_on=retry_on)
+    result = await Pipeline("p").add_stage(Stage("s", limiter.guard(echo), config=config)).execute(1)
+    (record,) = result.stages
+    assert (record.attempts, record.error.error_type, trio.current_time()) == (1, "CostError", 0)
+    assert isinstance(record.error.exception, ValueError)
+
+
+async def test_a_value_error_of_the_users_own_cost_is_retried(autojump_clock):
+    def cost(data):
+        raise ValueError("not counted yet")
+
+    guarded = RateLimiter("llm", 10, cost=cost).guard(echo)
+    result = await Pipeline("p").add_stage(Stage("s", guarded, config=StageConfig(attempts=3))).execute(1)
+    assert (result.stages[0].attempts, result.stages[0].error.error_type) == (3, "ValueError")
 
 
 @pytest.mark.parametrize("cost", ["many", None, True, float("nan"), float("inf"), -1, 1j, [1]])
@@ -215,7 +235,7 @@ def test_an_async_cost_is_refused():
 @pytest.mark.parametrize("tokens", [-1, 3.5, float("nan")])
 async def test_what_the_bucket_never_holds_cannot_be_taken(tokens):
     limiter = RateLimiter("l", 3)
-    with pytest.raises(ValueError, match="gives 0 to 3 tokens"):
+    with pytest.raises(CostError, match="gives 0 to 3 tokens"):
         await limiter.take(tokens)
     assert limiter.statistics().tokens == 3
 

@@ -13,12 +13,14 @@ from atrio import (
     BatchProcessor,
     CircuitBreaker,
     ErrorPolicy,
+    Fallback,
     Pipeline,
     Stage,
     StageConfig,
     observe_only,
 )
 from atrio import events as ev
+from atrio._model_calls import record_model_call
 from atrio.sinks import JsonLinesSink
 from atrio.testing import ScriptedAgent, answer, fail, run_in_virtual_time
 
@@ -71,6 +73,20 @@ async def flaky(number):
     return number
 
 
+async def ask(text):
+    """Tell of a call of a model, as an agent does."""
+    record_model_call(
+        agent_id="ask",
+        provider="example.org",
+        model="small",
+        input_tokens=len(text),
+        output_tokens=None,
+        duration_s=0.5,
+        finish_reason="stop",
+    )
+    return text
+
+
 async def _varied():
     once, skip = StageConfig(attempts=1), StageConfig(attempts=1, error_policy=ErrorPolicy.SKIP)
     breaker = CircuitBreaker("numbers", failure_threshold=1, recovery_timeout=1)
@@ -98,6 +114,11 @@ async def _varied():
     for number in (1, 2, 3, 4, 6):
         await breaker.guard(flaky).process(number)
         await trio.sleep(2)
+    await Pipeline("asking").add_stage(Stage("question", ask)).execute("why")
+    await BatchProcessor().map(ask, ["who", "when"])
+    answering = Fallback(ScriptedAgent(fail(OSError("gone"), times=99), agent_id="gone"), ask)
+    await Pipeline("answering").add_stage(Stage("answer", answering)).execute("how")
+    await BatchProcessor().map(answering, ["where"])
 
 
 def write_varied_log(path, *sinks):

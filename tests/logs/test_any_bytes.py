@@ -21,6 +21,7 @@ LINES = lines_of([
     ev.StageRetry(run_id(2), None, None, None, NOON, "p", "s", "agent", 1, 3, 1.0, None, None),
     ev.BatchStart(run_id(3), None, None, None, NOON, "nightly", None, 2),
     ev.TaskStart(run_id(3), None, None, None, NOON, "nightly", "t-0", "p", 0, 0.0),
+    outside(ev.FallbackUsed, None, None, "a|b", "a", "b", "OSError", "gone"),
     outside(ev.BreakerOpened, "b", 3, 1.0),
     outside(ev.BreakerHalfOpened, "b", 1.0),
     outside(ev.BreakerClosed, "b", 1.0),

@@ -62,6 +62,7 @@ def test_of_a_varied_log_equals_the_figures_in_memory(tmp_path):
     assert same({**summary.pipelines, **summary.batches}, metrics.pipelines)
     assert same({**summary.stages, **summary.tasks}, metrics.stages)
     assert sum(summary.retries.values()) == sum(line["event"] == "stage.retry" for line in lines)
+    assert summary.fallbacks == {"gone|ask": sum(line["event"] == "fallback.used" for line in lines)} == {"gone|ask": 2}
     assert (summary.lines, summary.events, summary.dropped) == (len(lines), len(lines), 4)
     assert (summary.unusable, summary.foreign, summary.torn, summary.forgotten) == (0, 0, 0, 0)
     stamps = sorted(line["timestamp"] for line in lines)
@@ -172,11 +173,12 @@ def test_ids_beyond_the_most_are_counted_together(monkeypatch):
     events += [outside(ev.BreakerOpened, name, 3, 2.0) for name in "abc"]
     retry = (run_id(9), None, None, None, NOON, "p")
     events += [ev.StageRetry(*retry, name, "agent", 1, 3, 1.0, None, None) for name in "abc"]
+    events += [outside(ev.FallbackUsed, None, None, name, "a", "b", None, None) for name in "abc"]
     events += [each for number in range(5, 8) for each in events_of_run(number, pipeline_id=f"q{number}")[:1]]
     summary = summed(*lines_of(events))
     assert {name: each.count for name, each in summary.pipelines.items()} == {"p0": 1, "(other)": 2}
     assert {name: each.opened for name, each in summary.breakers.items()} == {"a": 1, "(other)": 2}
-    assert summary.retries == {"a": 1, "(other)": 2}
+    assert summary.retries == summary.fallbacks == {"a": 1, "(other)": 2}
     assert summary.in_flight["pipeline"] == {"q5": 1, "(other)": 2}
 
 
@@ -229,6 +231,11 @@ def test_lines_that_cannot_be_used_are_counted():
             for name in (b'["s0"]', b"5", b"null")
         ),
         *(
+            line.replace(b'"a|b"', name)
+            for line in lines_of([outside(ev.FallbackUsed, None, None, "a|b", "a", "b", None, None)])
+            for name in (b'["s0"]', b"5", b"null")
+        ),
+        *(
             line.replace(b'"agent"', name)
             for line in lines_of([ev.TaskStart(run_id(1), *[None] * 3, NOON, "b", "t", "agent", 0, 0.0)])
             for name in (b'["a"]', b"5", b"null")
@@ -237,7 +244,7 @@ def test_lines_that_cannot_be_used_are_counted():
     summary = summed(start, *bad, stage_end)
     assert (summary.unusable, summary.events, summary.lines) == (len(bad), 2, len(bad) + 2)
     assert (summary.stages["s0"].count, summary.breakers) == (1, {})
-    assert (summary.dropped, summary.retries) == (0, {})
+    assert (summary.dropped, summary.retries, summary.fallbacks) == (0, {}, {})
     assert summary.in_flight == {"pipeline": {"p": 1}, "stage": {}, "batch": {}, "task": {}}
     assert summed(bad[0]).stages == {}
 

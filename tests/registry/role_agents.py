@@ -24,6 +24,13 @@ class Stuck(Role):
         await trio.sleep_forever()
 
 
+class Slow(Role):
+    """An agent that takes a second."""
+
+    async def process(self, data):
+        await trio.sleep(1)
+
+
 class Failing(Role):
     """An agent that never works."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Protocol, TypedDict, TypeVar, Union
 
 import pytest
 
-from atrio.registry.annotations import UNKNOWN, fits, gives_of, shown, takes_of
+from atrio.registry.annotations import UNKNOWN, Unknown, fits, gives_of, shown, takes_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -42,6 +44,7 @@ FITTING = [
     (bool, int),
     (int, float),
     (float, complex),
+    (bool, float),
     (str, str | None),
     (None, str | None),
     (None, type(None)),
@@ -68,6 +71,12 @@ FITTING = [
     (Row, Row),
     (Row, dict),
     (Unaskable, Unaskable),
+    (list[Annotated[int, {"a": 1}]], list[Annotated[int, {"a": 1}]]),
+    (list[Annotated[int, {"a": 1}]], list[int]),
+    (Callable[[int], str], Callable[[int], str]),
+    (Callable[[object], bool], Callable[[int], int]),
+    (Callable[[int], str], Callable[..., str]),
+    (dict[str, int], Mapping),
 ]
 
 UNFITTING = [
@@ -93,6 +102,11 @@ UNFITTING = [
     (str, Unaskable),
     (str, Callable[[int], str]),
     (str, "nonsense"),
+    (list[Annotated[int, {"a": 1}]], list[str]),
+    (Callable[[str], str], Callable[[int], str]),
+    (Callable[[int], str], Callable[[object], str]),
+    (Callable[[int], str], Callable[[int, int], str]),
+    (Callable[[int], str], Callable[[int], int]),
 ]
 
 
@@ -151,16 +165,69 @@ class Wrapped:
     async def process(self, data: str) -> int: ...
 
 
+@dataclass
+class Data:
+    data: bytes = b""
+
+    async def __call__(self, data: str) -> int: ...
+
+
+One, Two = TypeVar("One"), TypeVar("Two")
+
+
+class Many(typing.Generic[One]):
+    async def process(self, data: One) -> list[One]: ...
+
+
+class Numbers(Many[int]):
+    pass
+
+
+class Pairs(typing.Generic[One, Two]):
+    async def process(self, data: dict[One, Two] | None) -> Callable[[Two], One]: ...
+
+
+class Swapped(Pairs[Two, One]):
+    pass
+
+
+class Named(Swapped[bytes, str]):
+    pass
+
+
+class Unsaid(Many):
+    pass
+
+
+class Unbound(Swapped[One, str]):
+    pass
+
+
+class Own(Many[int]):
+    async def process(self, data: str) -> str: ...
+
+
+class Several:
+    async def process(self, first: str, second: int) -> bytes: ...
+
+
 @pytest.mark.parametrize(
     ("process", "taken", "given"),
     [
         (Agent().process, Base, Derived),
         (Generic().process, list[int], dict[str, Base] | None),
         (Bare().process, UNKNOWN, UNKNOWN),
-        (Half().process, str, UNKNOWN),
+        (Half().process, str, Unknown("'Decimal' cannot be resolved: name 'Decimal' is not defined")),
+        (Data(), str, int),
+        (Numbers().process, int, list[int]),
+        (Named().process, dict[bytes, str] | None, Callable[[str], bytes]),
+        (Unsaid().process, UNKNOWN, UNKNOWN),
+        (Unbound().process, UNKNOWN, UNKNOWN),
+        (Own().process, str, str),
+        (partial(Several().process, "x"), int, bytes),
         (Caller(), str, int),
         (Wrapped().process, str, int),
-        (partial(Agent.process, Agent()), UNKNOWN, UNKNOWN),
+        (partial(Agent.process, Agent()), Base, Derived),
         (NoArgument.process, UNKNOWN, UNKNOWN),
         (int, UNKNOWN, UNKNOWN),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional, Union
+
 import attrs
 import pytest
 import trio
@@ -16,6 +18,7 @@ from atrio import (
     Pipeline,
     PlanningError,
     RegistryError,
+    StageConfig,
     current_context,
 )
 from atrio.testing import run_in_virtual_time
@@ -332,3 +335,21 @@ def test_a_bad_pipeline_id_is_refused_before_any_agent_is_made():
     registry = registry_of(reader=definition(Reader, "read", configuration={"failures": 1}))
     with pytest.raises(ValueError, match="pipeline_id must not be blank"):
         registry.assemble(["read"], pipeline_id=" ")
+
+
+@pytest.mark.parametrize("wanted", [str | None, Optional[str], Union[str, None]])  # noqa: UP007, UP045 - all are used
+def test_unions_are_asked_for_in_whichever_way_they_are_written(wanted):
+    registry = registry_of(reader=READS)
+    with pytest.raises(TypeError, match=r"input=.* does not fit: `process` of agent 'reader' .* takes str"):
+        registry.assemble(["read"], input=wanted)
+    assert registry.assemble(["read"], input=str, output=Union[list[str], None])  # noqa: UP007
+
+
+def test_settings_of_the_stages():
+    registry = registry_of(reader=READS, counter=COUNTS)
+    stages = registry.assemble(["read", "count"]).stages
+    assert {(stage.config.attempts, stage.config.timeout) for stage in stages} == {(2, 60.0)}
+    config = StageConfig(attempts=5, timeout=600)
+    assert [stage.config for stage in registry.assemble(["read", "count"], config=config).stages] == [config, config]
+    with pytest.raises(TypeError, match="config must be a StageConfig or None, not 3"):
+        registry.assemble(["read"], config=3)

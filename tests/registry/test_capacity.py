@@ -3,6 +3,8 @@
 import math
 import sys
 import threading
+import time
+from functools import partial
 from types import ModuleType
 
 import pytest
@@ -10,7 +12,19 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atrio import AgentDefinition, AgentRegistry, CircuitBreaker, CircuitOpenError, RegistryError
+from atrio import (
+    AgentDefinition,
+    AgentRegistry,
+    BatchConfig,
+    BatchProcessor,
+    CircuitBreaker,
+    CircuitOpenError,
+    Pipeline,
+    RegistryError,
+    ResourceRequirements,
+    Stage,
+    StageConfig,
+)
 from atrio.testing import run_in_virtual_time
 
 AGENTS = ModuleType("busy_agents")
@@ -164,6 +178,98 @@ def test_calls_that_wait_when_the_breaker_opens_do_not_reach_the_agent():
     assert came == [OSError] * 2 + [CircuitOpenError] * 18
 
 
+def test_where_nothing_is_stated_no_call_waits():
+    registry, log = AgentRegistry(allowed_modules=[AGENTS.__name__, __name__]), Log()
+    made = AgentDefinition("Busy", AGENTS.__name__, ["busy"], "any", "any")
+    registry.register("busy", made)
+    busy = registry.instantiate("busy", {"log": log})
+    free = []
+
+    async def use():
+        async with trio.open_nursery() as nursery:
+            for name in range(20):
+                nursery.start_soon(busy.process, (name, 1))
+            await trio.testing.wait_all_tasks_blocked()
+            free.append(registry.rank("busy")[0].reasons[2])
+        return trio.current_time()
+
+    assert run_in_virtual_time(use) == 1
+    assert log.most == 20
+    assert free == ["0 of 1 place free"], "it counts as one place in the ranking"
+
+
+def test_a_batch_over_an_assembled_pipeline_has_its_own_limit_alone():
+    registry, log = AgentRegistry(allowed_modules=[AGENTS.__name__, __name__]), Log()
+    registry.register("busy", AgentDefinition("Busy", AGENTS.__name__, ["busy"], "any", "any", {"log": None}))
+    pipeline = registry.assemble(["busy"])
+    pipeline.stages[0].agent.log = log
+
+    async def use():
+        return await BatchProcessor(BatchConfig(max_concurrent=50)).map(pipeline, [(n, 20.0) for n in range(100)])
+
+    batch = run_in_virtual_time(use)
+    assert (batch.status, log.most, batch.metrics.batch_duration_s) == ("success", 50, 40)
+
+
+@pytest.mark.parametrize(("stated", "most"), [(None, 3), (2, 2), (5, 3)])
+def test_what_the_machine_holds_is_kept_to_if_it_is_stated_what_a_call_takes(stated, most):
+    machine = ResourceRequirements(memory_mb=100, cpu_cores=4)
+    registry, log = AgentRegistry(allowed_modules=[AGENTS.__name__, __name__], machine=machine), Log()
+    takes = ResourceRequirements(memory_mb=33, cpu_cores=1)
+    made = AgentDefinition("Busy", AGENTS.__name__, ["busy"], "any", "any", resource_requirements=takes)
+    registry.register("busy", made, capacity=stated)
+    busy = registry.instantiate("busy", {"log": log})
+
+    async def use():
+        async with trio.open_nursery() as nursery:
+            for name in range(12):
+                nursery.start_soon(busy.process, (name, 1))
+
+    run_in_virtual_time(use)
+    assert log.most == most
+
+
+@pytest.mark.parametrize("came_before", [True, False])
+def test_no_call_waits_for_a_place_while_the_breaker_is_open(came_before):
+    """Neither those that come then, nor those that waited when it opened."""
+    registry, log = AgentRegistry(allowed_modules=[AGENTS.__name__, __name__]), Log()
+    breaker = CircuitBreaker("b", failure_threshold=1)
+    made = AgentDefinition("Busy", AGENTS.__name__, ["busy"], "any", "any")
+    registry.register("busy", made, breaker=breaker, capacity=2)
+    busy = registry.instantiate("busy", {"log": log})
+    refused = []
+
+    async def call(name):
+        try:
+            await busy.process((name, 30))
+        except CircuitOpenError as error:
+            refused.append((name, trio.current_time(), error.retry_after))
+
+    async def use():
+        async with trio.open_nursery() as nursery:
+            for name in range(2):
+                nursery.start_soon(call, name)
+            await trio.sleep(1)
+            if came_before:
+                nursery.start_soon(call, 2)
+                nursery.start_soon(call, 3)
+                await trio.testing.wait_all_tasks_blocked()
+            breaker.record_failure(breaker.admit(), OSError())
+            if not came_before:
+                nursery.start_soon(call, 2)
+                nursery.start_soon(call, 3)
+        breaker.record_success(0)
+        await trio.sleep(60)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call, 4)
+
+    run_in_virtual_time(use)
+    assert sorted(refused) == [(2, 1, 60), (3, 1, 60)]
+    assert sorted(log.ended) == [0, 1, 4]
+    assert breaker.statistics().refused == 2
+    assert registry.rank("busy")[0].availability == 1
+
+
 def test_a_call_within_a_call_takes_a_place_of_its_own_while_there_is_one():
     registry, log = registry_of(calls=2, busy=1), Log()
     busy, calls = registry.instantiate("busy", {"log": log}), registry.instantiate("calls")
@@ -188,6 +294,93 @@ def test_an_agent_that_would_wait_for_itself_is_refused():
         run_in_virtual_time(calls.process, second)
     assert caught.value.agent_id == "calls"
     assert registry.rank("calls")[0].availability == 1
+
+
+def test_a_stage_does_not_try_it_again():
+    registry = registry_of(calls=1)
+    calls = registry.instantiate("calls")
+    inner = Pipeline("inner").add_stage(Stage("s", calls, config=StageConfig(attempts=3, timeout=None)))
+
+    async def use():
+        result = await calls.process(lambda: inner.execute(trio.lowlevel.checkpoint))
+        return result.stages[0].attempts, result.stages[0].error.error_type, trio.current_time()
+
+    assert run_in_virtual_time(use) == (1, "RegistryError", 0)
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_call_that_sets_a_deadline_of_its_own_waits_for_it(timeout):
+    """It goes on then, so that nobody waits for ever. A deadline around all of it changes nothing."""
+    registry = registry_of(calls=1)
+    calls = registry.instantiate("calls")
+
+    async def try_again():
+        with trio.move_on_after(5):
+            await calls.process(trio.lowlevel.checkpoint)
+        with pytest.raises(RegistryError, match="wait for ever"):
+            await calls.process(trio.lowlevel.checkpoint)
+        return trio.current_time()
+
+    async def use():
+        with trio.move_on_after(math.inf if timeout is None else timeout):
+            return await calls.process(try_again)
+
+    assert run_in_virtual_time(use) == 5
+
+
+def test_whoever_waits_with_a_deadline_gives_its_place_to_others():
+    registry = registry_of(calls1=1, calls2=1)
+    one, two = registry.instantiate("calls1"), registry.instantiate("calls2")
+    ended = []
+
+    async def patient():
+        await trio.sleep(2)
+        await one.process(trio.lowlevel.checkpoint)
+
+    async def impatient():
+        await trio.sleep(1)
+        with trio.move_on_after(5):
+            await two.process(trio.lowlevel.checkpoint)
+
+    async def call(agent, inner):
+        await agent.process(inner)
+        ended.append((inner.__name__, trio.current_time()))
+
+    async def use():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call, one, impatient)
+            nursery.start_soon(call, two, patient)
+
+    run_in_virtual_time(use)
+    assert ended == [("impatient", 6), ("patient", 6)]
+
+
+def test_asking_whether_calls_wait_for_each_other_is_quick():
+    """Each agent of a layer waits for all of the next one: there are 2 ** 24 ways through."""
+    layers = 24
+    registry = AgentRegistry(allowed_modules=[AGENTS.__name__, __name__])
+    for name in [f"{layer}{side}" for layer in range(layers) for side in "ab"]:
+        registry.register(name, AgentDefinition("Calls", AGENTS.__name__, ["calls"], "any", "any"), capacity=1)
+    made = {name: registry.instantiate(name) for name in registry.agent_ids}
+
+    async def call_both(layer):
+        async with trio.open_nursery() as nursery:
+            for side in "ab":
+                nursery.start_soon(made[f"{layer}{side}"].process, trio.lowlevel.checkpoint)
+
+    async def use():
+        async with trio.open_nursery() as nursery:
+            for side in "ab":
+                nursery.start_soon(made[f"{layers - 1}{side}"].process, partial(trio.sleep, 100))
+            await trio.testing.wait_all_tasks_blocked()
+            for layer in range(layers - 2, -1, -1):
+                for side in "ab":
+                    nursery.start_soon(made[f"{layer}{side}"].process, partial(call_both, layer + 1))
+                await trio.testing.wait_all_tasks_blocked()
+
+    begun = time.process_time()
+    run_in_virtual_time(use)
+    assert time.process_time() - begun < 5
 
 
 def test_two_agents_that_would_wait_for_each_other():

@@ -1,5 +1,6 @@
 """The registry's book-keeping: what it finds, in which order, and what that costs."""
 
+import gc
 import sys
 import tracemalloc
 
@@ -173,6 +174,16 @@ def test_lookups_cost_their_answer_whatever_the_size(look_up):
     assert many_bytes < 10_000
 
 
+def test_what_was_never_called_leaves_little_to_the_garbage_collector():
+    """One object: looking at several of each of ten thousand agents would take longer than registering them."""
+    registry, what = AgentRegistry(), definition()
+    registry.register("the first", what)
+    before = len(gc.get_objects())
+    for number in range(1000):
+        registry.register(f"agent{number}", what)
+    assert len(gc.get_objects()) - before < 1100
+
+
 def test_lookups_after_many_were_taken_out_cost_their_answer():
     registry = AgentRegistry()
     for number in range(3000):
@@ -263,7 +274,7 @@ def test_bad_arguments_of_register_leave_the_registry_alone():
         (("a", definition()), {"capacity": 0}, ValueError),
         (("a", definition()), {"capacity": 1.5}, TypeError),
         (("a", definition()), {"capacity": True}, TypeError),
-        (("a", definition()), {"capacity": None}, TypeError),
+        (("a", definition()), {"capacity": "2"}, TypeError),
     ]:
         with pytest.raises(error):
             registry.register(*arguments, **options)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import threading
 from collections import UserDict
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atrio import AgentDefinition, Capability, RegistryError, ResourceRequirements
+from atrio import AgentDefinition, AgentRegistry, Capability, RegistryError, ResourceRequirements
 from atrio.errors import DefinitionError
 from atrio.registry.definitions import ANY_SCHEMA, feeds
 
@@ -59,6 +60,20 @@ def test_scores_are_of_its_own_capabilities():
         made.scores["sorting"] = 1.0
     with pytest.raises(DefinitionError, match="'reporting', which is none of the agent's capabilities"):
         definition(scores={"reporting": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"), [({}, 1.0), ({"one": 0.5}, 1.0), ({"one": 0.5, "two": 0.25}, 0.5), ({"one": 0, "two": 0}, 0.0)]
+)
+def test_what_it_is_best_at_counts_one_where_nothing_is_said(scores, best):
+    assert definition(capabilities=["one", "two"], scores=scores).best_score == best
+
+
+def test_definitions_share_the_names_that_they_have_in_common():
+    # Equal strings, but two of them, as from two files.
+    names = [b"name".decode() for _ in range(2)]
+    one, other = (definition(capabilities=[name], input_schema=name) for name in names)
+    assert one.capabilities[0] is other.capabilities[0] is one.input_schema is other.input_schema
 
 
 def test_nobody_can_change_it():
@@ -203,3 +218,42 @@ def test_whatever_the_names_it_is_refused_or_can_be_relied_on(agent_class, modul
     assert all(each == each.lower() == each.strip() != "" for each in made.capabilities)
     assert made.input_schema.strip()
     assert made.output_schema.isprintable()
+
+
+def test_what_was_meant_is_said_with_the_names_that_were_given():
+    with pytest.raises(TypeError, match=re.escape("write ('reporting',)")):
+        AgentDefinition("A", "m", "reporting", "any", "any")
+    with pytest.raises(TypeError, match=re.escape("write ['shop']")):
+        AgentRegistry(allowed_modules="shop")
+
+
+def test_why_it_is_not_available_is_a_clause():
+    definition = AgentDefinition("A", "shop", ["x"], "text", "text", unavailable="it is night")
+    assert definition.unavailable == "it is night"
+    assert pickle.loads(pickle.dumps(definition)) == definition
+    with pytest.raises(TypeError, match="why the agent cannot work here, in words, or None, not 7"):
+        AgentDefinition("A", "shop", ["x"], "text", "text", unavailable=7)
+    for wrong in ("", " ", "two\nlines"):
+        with pytest.raises(DefinitionError, match="why the agent cannot work here"):
+            AgentDefinition("A", "shop", ["x"], "text", "text", unavailable=wrong)
+
+
+def test_who_is_not_available_is_in_no_plan_until_it_is():
+    registry = AgentRegistry()
+    able = AgentDefinition("A", "shop", ["x", "y"], "text", "text", scores={"x": 0.1, "y": 0.1})
+    resting = AgentDefinition("A", "shop", ["x", "y"], "text", "text", unavailable="it is night")
+    registry.register("able", able)
+    registry.register("best", resting)
+    before = registry.catalogue
+    assert before.unavailable == {"best": "it is night"}
+    assert registry.plan(["x", "y"]) == ("able", "able")
+    assert list(registry.suggest_pipelines("x", "y", limit=None)) == [("able",)]
+    registry.register("best", attrs.evolve(resting, unavailable=None))
+    assert registry.catalogue.unavailable == {}
+    assert before.unavailable == {"best": "it is night"}
+    assert registry.plan(["x", "y"]) == ("best", "best")
+    found = list(registry.suggest_pipelines("x", "y", limit=None))
+    assert found == [("best",), ("able",), ("able", "best"), ("best", "able")]
+    registry.register("best", resting)
+    registry.unregister("best")
+    assert registry.catalogue.unavailable == {}

@@ -174,6 +174,52 @@ def test_what_the_class_raises_is_the_cause(error):
     assert caught.value.__cause__ is error
 
 
+@agent
+class Private:
+    def __init__(self):
+        self._calls, self._capacity, self._parts, self._lifetime, self._on = range(5)
+
+    async def process(self, data):
+        self._calls += 1
+        return self._calls, self._capacity, self._parts, self._lifetime, self._on
+
+
+def test_attributes_with_an_underscore_are_all_the_agents_own():
+    registry = registry_of("Private", breaker=CircuitBreaker("b"), capacity=1)
+    registry.register("b", registry.get("a"))
+    registry.register("a", registry.get("a"), breaker=CircuitBreaker("b"), capacity=1, fallback=["b"])
+    made = registry.instantiate("a")
+    made._capacity = 7
+    assert run_in_virtual_time(made.process, None) == (1, 7, 2, 3, 4)
+    assert (made._calls, made._capacity, made._parts, made._lifetime, made._on) == (1, 7, 2, 3, 4)
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(Speechless(), "Speechless: <Speechless, whose str"), (SystemExit(3), "SystemExit: 3")]
+)
+def test_whatever_the_class_raises_it_is_a_registry_error(error, said):
+    with pytest.raises(RegistryError, match=rf"agent 'a' cannot be made: Fails\(error\) raised {said}"):
+        registry_of("Fails").instantiate("a", {"error": error})
+
+
+def test_a_result_that_is_no_agent_was_not_raised():
+    with pytest.raises(RegistryError, match=r"BecomesNone\(\) gave what is refused: BecomesNone.process is not async"):
+        registry_of("BecomesNone").instantiate("a")
+
+
+def test_where_making_fails_a_missing_need_is_named(monkeypatch):
+    monkeypatch.setenv("THERE", "1")
+    registry = registry_of("Fails", needs=["THERE", "NOT_THERE", "NOR_THERE"])
+    with pytest.raises(RegistryError, match=r"raised KeyError: 'x'. It needs NOT_THERE, NOR_THERE, which are not set"):
+        registry.instantiate("a", {"error": KeyError("x")})
+    assert registry.instantiate("a").agent_id == "a", "else it is made: it may find what it needs elsewhere"
+
+
 @pytest.mark.parametrize("name", ["PositionalOnly", "BecomesNone"])
 def test_what_cannot_be_made_or_is_no_agent_is_refused(name):
     with pytest.raises(RegistryError, match=f"agent 'a' cannot be made: {name}"):
@@ -197,7 +243,7 @@ def test_attributes_pass_through_and_the_id_is_the_registered_one():
     assert made.agent_id == "a"
     made = registry_of("Repeats", configuration={"times": 1}).instantiate("a")
     assert "Repeats object at" in repr(made)
-    assert repr(made).endswith(", 1 at once>")
+    assert repr(made).endswith(", measured>")
     made.mark = "?"
     assert run_in_virtual_time(made.process, "x") == "x?"
     with pytest.raises(AttributeError):

@@ -1,11 +1,12 @@
 """Imports are a border: what definitions may name, and what is refused without running or importing anything."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 from hostile_cases import CASES
@@ -29,7 +30,8 @@ def outcomes(tmp_path_factory):
     program = [sys.executable, "-X", "utf8", str(HERE / "try_hostile.py")]
     ran = subprocess.run(
         program,
-        env={**os.environ, "PYTHONPATH": path},
+        # Compiled modules are renamed when they are written, which is no import, but is audited as if it were one.
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -59,7 +61,12 @@ def test_an_audit_hook_sees_what_would_have_run(outcomes):
 
 
 PACKAGE = """
-from other_agents import Elsewhere, Renamed
+import dataclasses
+import functools
+from typing import Protocol
+import attrs
+from atrio import Agent
+from other_agents import Attached, Elsewhere, Renamed, decorated, decorated_openly
 
 
 class Shop:
@@ -68,7 +75,8 @@ class Shop:
             return data
 
     class Child(Elsewhere):
-        pass
+        def __init__(self):
+            pass
 
 
 class Callable:
@@ -99,6 +107,62 @@ class Inherits(Elsewhere):
     pass
 
 
+class Shared(Agent[str, str]):
+    async def process(self, data):
+        return data
+
+
+class Inheriting(Shared):
+    mark = "!"
+
+
+class Interface(Protocol):
+    async def process(self, data): ...
+
+
+class Protocolled(Interface):
+    def __init__(self):
+        pass
+
+    async def process(self, data):
+        return data
+
+
+@attrs.define
+class Attrs:
+    mark: str = "!"
+
+    async def process(self, data):
+        return data
+
+
+@dataclasses.dataclass
+class Data(Elsewhere):
+    mark: str = "!"
+
+    async def process(self, data):
+        return data
+
+
+class Decorated:
+    @decorated
+    async def process(self, data):
+        return data
+
+
+class DecoratedOpenly:
+    @decorated_openly
+    async def process(self, data):
+        return data
+
+
+class Partial:
+    async def _process(self, mark, data):
+        return data
+
+    process = functools.partialmethod(_process, "!")
+
+
 def made():
     class Local(Elsewhere):
         async def process(self, data):
@@ -111,6 +175,9 @@ Local = made()
 """
 
 OTHER = """
+import functools
+
+
 class Elsewhere:
     async def process(self, data):
         return data
@@ -118,6 +185,27 @@ class Elsewhere:
 
 class Renamed(Elsewhere):
     __module__ = "own_agents"
+
+
+class Attached(Elsewhere):
+    __module__ = "own_agents"
+
+    def __init__(self):
+        pass
+
+    async def process(self, data):
+        return data
+
+
+def decorated(function):
+    async def wrapped(*arguments):
+        return await function(*arguments)
+
+    return wrapped
+
+
+def decorated_openly(function):
+    return functools.wraps(function)(decorated(function))
 """
 
 
@@ -141,7 +229,11 @@ def registry_with(agent_class, module_path, allowed, **others):
 
 
 @pytest.mark.parametrize(
-    "name", ["Shop.Classifier", "Shop.Child", "Callable", "Slot", "Property", "Static", "Inherits", "Local"]
+    "name",
+    [
+        *("Shop.Classifier", "Shop.Child", "Callable", "Slot", "Property", "Static", "Local", "Shared", "Inheriting"),
+        *("Protocolled", "Attrs", "Data", "Decorated", "DecoratedOpenly", "Partial"),
+    ],
 )
 def test_what_may_be_made(own_agents, name):
     made = registry_with(name, own_agents, [own_agents]).instantiate("a")
@@ -154,12 +246,30 @@ def test_a_class_of_another_module_needs_that_one_to_be_allowed_too(own_agents):
     assert registry_with("Elsewhere", own_agents, [own_agents, "other_agents"]).instantiate("a")
 
 
-def test_a_class_that_took_its_importers_name_is_known_by_its_methods(own_agents, monkeypatch):
-    renamed = __import__(own_agents).Renamed
-    assert registry_with("Renamed", own_agents, [own_agents]).instantiate("a")  # it has no methods of its own
-    monkeypatch.setattr(renamed, "process", vars(renamed.__base__)["process"])
-    with pytest.raises(RegistryError, match="are written elsewhere, and module 'other_agents' is not among"):
-        registry_with("Renamed", own_agents, [own_agents]).instantiate("a")
+@pytest.mark.parametrize("name", ["Inherits", "Renamed"])
+def test_a_class_without_code_of_its_own_may_come_from_anywhere(own_agents, name):
+    with pytest.raises(RegistryError, match=r"has no `process`, .* that is written in a module which definitions may"):
+        registry_with(name, own_agents, [own_agents]).instantiate("a")
+    assert registry_with(name, own_agents, [own_agents, "other_agents"]).instantiate("a")
+
+
+@pytest.mark.parametrize("attached", [(), ("__init__",), ("process",), ("helper",)])
+def test_a_class_that_took_its_importers_name_is_known_by_its_methods(own_agents, attached, monkeypatch):
+    own = __import__(own_agents)
+    for name in attached:
+        monkeypatch.setattr(own.Attached, name, own.Slot.__init__, raising=False)
+    with pytest.raises(RegistryError, match="is written elsewhere, and module 'other_agents' is not among"):
+        registry_with("Attached", own_agents, [own_agents]).instantiate("a")
+
+
+def test_what_says_that_it_is_a_module_is_none(own_agents, monkeypatch):
+    class Pretender:
+        __class__ = ModuleType
+        Good = property(lambda self: subprocess.Popen)
+
+    monkeypatch.setitem(sys.modules, "pretended", Pretender())
+    with pytest.raises(RegistryError, match="'pretended' is no module, but of type Pretender"):
+        registry_with("Good", "pretended", ["pretended"]).instantiate("a")
 
 
 def test_registering_imports_nothing():
@@ -213,14 +323,27 @@ def test_a_name_covers_its_submodules():
     assert set(allowed.names) >= {"atrio.agents", "shop.agents"}
 
 
-def test_what_packages_announce_is_read_once_and_nonsense_is_left_out(monkeypatch):
+def installed(folder, name, announced, **files):
+    """Write what a package that is installed says of itself."""
+    info = folder / f"{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(announced, encoding="utf-8")
+    for file, content in files.items():
+        (info / file.replace("_txt", ".txt").replace("_json", ".json")).write_text(content, encoding="utf-8")
+    for line in files.get("RECORD", "").splitlines():  # files that are not there do not count
+        path = folder / line.partition(",")[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_what_packages_announce_is_read_once_and_nonsense_is_left_out(monkeypatch, tmp_path):
+    entries = "[atrio.agents]\na = shop.chat:Chat\nb = bakery\nc = not a name:at all\nd = .up\ne =\n"
+    installed(tmp_path, "shop", entries, RECORD="shop/chat/__init__.py,,\nbakery.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
     asked = []
-
-    def announced(*, group):
-        asked.append(group)
-        return [SimpleNamespace(value=value) for value in ("shop.chat:Chat", "bakery", "not a name:at all", ".up", "")]
-
-    monkeypatch.setattr("importlib.metadata.entry_points", announced)
+    distributions = importlib.metadata.distributions
+    monkeypatch.setattr("importlib.metadata.distributions", lambda: asked.append(1) or distributions())
     allowed = AllowedModules(["own"])
     assert allowed.covers("own.part")
     assert asked == []
@@ -228,4 +351,50 @@ def test_what_packages_announce_is_read_once_and_nonsense_is_left_out(monkeypatc
     assert allowed.covers("bakery")
     assert not allowed.covers("shop")
     assert not allowed.covers("up")
-    assert asked == ["atrio.agents"]
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"RECORD": "evil/__init__.py,,\nevil-1.dist-info/METADATA,,\n"},
+        {"top_level_txt": "evil\n"},
+        {"direct_url_json": '{"url": "file:///nowhere", "dir_info": {"editable": true}}'},
+        {"direct_url_json": "nonsense"},
+        {"direct_url_json": "[]"},
+    ],
+)
+def test_a_package_announces_its_own_modules_alone(files, monkeypatch, tmp_path):
+    installed(tmp_path, "evil", "[atrio.agents]\na = subprocess\nb = shop.agents\n", **files)
+    monkeypatch.syspath_prepend(tmp_path)
+    announced = AllowedModules().announced
+    assert not {"subprocess", "shop.agents"} & announced
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"RECORD": "shop/agents.py,,\n"},
+        {"RECORD": "shop.cpython-311-x86_64-linux-gnu.so,,\n"},
+        {"top_level_txt": "bakery\nshop\n"},
+        {"direct_url_json": "editable"},
+    ],
+)
+def test_how_it_is_known_what_belongs_to_a_package(files, monkeypatch, tmp_path):
+    project = tmp_path / "a project"
+    (project / "src" / "shop").mkdir(parents=True)
+    (project / "src" / "shop" / "__init__.py").write_text("raise AssertionError('imported')", encoding="utf-8")
+    if "direct_url_json" in files:
+        files = {"direct_url_json": json.dumps({"url": project.as_uri(), "dir_info": {"editable": True}})}
+    installed(tmp_path / "site", "shop", "[atrio.agents]\na = shop.agents\n", **files)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(project / "src")
+    assert "shop.agents" in AllowedModules().announced
+
+
+def test_what_one_package_says_wrongly_does_not_hide_the_others(monkeypatch, tmp_path):
+    installed(tmp_path, "broken", "[atrio.agents]\nthere is no equals sign\n")
+    installed(tmp_path, "shop", "[atrio.agents]\na = shop.agents\n", RECORD="shop/agents.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "shop.agents" in AllowedModules().announced

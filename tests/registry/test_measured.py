@@ -1,6 +1,7 @@
 """The wrapper that measures an agent's calls, and is otherwise not noticed."""
 
 import copy
+import gc
 import inspect
 import math
 import sys
@@ -9,17 +10,10 @@ import traceback
 import pytest
 import trio
 
-from atrio import Agent, AgentPool, CircuitBreaker, CircuitOpenError, Pipeline, Stage
-from atrio.registry.performance import (
-    WINDOW,
-    Calls,
-    CallsSnapshot,
-    Measured,
-    MeasuredGuard,
-    Traffic,
-    measured,
-    refused_for,
-)
+from atrio import Agent, AgentPool, CircuitBreaker, CircuitOpenError, Pipeline, Stage, StageConfig
+from atrio.registry.measuring import Measured, MeasuredGuard, measured
+from atrio.registry.performance import WINDOW, Calls, CallsSnapshot, Traffic
+from atrio.registry.ranking import Standing, candidates_of
 from atrio.testing import ScriptedAgent, answer, fail, run_in_virtual_time
 
 
@@ -83,16 +77,72 @@ def test_calls_are_measured_on_trios_clock():
     assert (known.seen, known.failures, known.recent_failures, known.mean_s) == (3, 1, 1, 3.0)
 
 
-def test_a_cancelled_call_counts_as_neither():
+@pytest.mark.parametrize("timeout", [5, 20, math.inf])
+def test_a_cancelled_call_counts_as_neither(timeout):
     calls = Calls()
     agent = measured(ScriptedAgent(answer(after=9)), calls)
 
     async def run():
-        with trio.move_on_after(1):
+        with trio.move_on_after(timeout):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(agent.process, 1)
+                await trio.sleep(1)
+                nursery.cancel_scope.cancel()
+
+    run_in_virtual_time(run)
+    assert calls.snapshot() == CallsSnapshot()
+
+
+def test_a_call_whose_time_is_up_counts_as_failed():
+    """Whoever's deadline it was: the agent did not answer in the time that it was given."""
+    calls = Calls()
+    agent = measured(ScriptedAgent(answer(after=9)), calls)
+
+    async def run():
+        with trio.move_on_after(5), trio.move_on_after(7):
+            await agent.process(1)
+        stage = Stage("s", agent, config=StageConfig(attempts=2, timeout=3))
+        assert (await Pipeline("p").add_stage(stage).execute(1)).status == "failed"
+
+    run_in_virtual_time(run)
+    known = calls.snapshot()
+    assert (known.seen, known.failures, known.active) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("cancel", [lambda scope: scope.cancel(), lambda scope: setattr(scope, "deadline", -5)])
+def test_a_call_that_was_given_no_time_counts_as_neither(cancel):
+    calls = Calls()
+    agent = measured(ScriptedAgent(answer(after=9)), calls)
+
+    async def run():
+        await trio.sleep(1)
+        with trio.CancelScope() as scope:
+            cancel(scope)
             await agent.process(1)
 
     run_in_virtual_time(run)
     assert calls.snapshot() == CallsSnapshot()
+
+
+def test_an_agent_that_hangs_loses_its_place():
+    traffic = Traffic()
+    hanging, rival = traffic.record_for(["c"]), traffic.record_for(["c"])
+    agents = {
+        "hanging": measured(ScriptedAgent(answer(after=100)), hanging),
+        "rival": measured(ScriptedAgent(answer()), rival),
+    }
+    chosen = []
+
+    async def run():
+        for number in range(100):
+            known = [Standing("hanging", 1.0, hanging.snapshot("c")), Standing("rival", 0.5, rival.snapshot("c"))]
+            chosen.append(candidates_of(known)[0].agent_id)
+            stage = Stage("s", agents[chosen[-1]], config=StageConfig(attempts=1, timeout=1))
+            await Pipeline("p").add_stage(stage).execute(number)
+
+    run_in_virtual_time(run)
+    assert chosen[:50].count("rival") > 0
+    assert chosen[50:].count("hanging") <= 3
 
 
 @pytest.mark.parametrize(
@@ -265,7 +315,7 @@ def test_a_breaker_stands_in_front():
         for _ in range(2):
             with pytest.raises(Broken):
                 await agent.process(1)
-        assert refused_for(breaker) == 10
+        assert breaker.retry_after() == 10
         with pytest.raises(CircuitOpenError):
             await agent.process(1)
         assert calls.snapshot().seen == 2, "a refused call is none of the agent's"
@@ -273,24 +323,12 @@ def test_a_breaker_stands_in_front():
         assert await pool.process(2) == 2
         assert calls.snapshot().seen == 2, "a pool passes it over"
         await trio.sleep(10)
-        assert refused_for(breaker) is None, "else nobody would probe it"
+        assert breaker.retry_after() is None, "else nobody would probe it"
         assert await agent.process(3) == 3
 
     run_in_virtual_time(run)
-    assert refused_for(breaker) is None
+    assert breaker.retry_after() is None
     assert repr(agent) == f"<<{agent.agent.agent!r}, measured> behind circuit breaker 'b'>"
-
-
-def test_outside_of_trio_an_open_breaker_refuses_for_ever():
-    breaker = CircuitBreaker("b", failure_threshold=1)
-
-    async def run():
-        with pytest.raises(Broken):
-            await breaker.guard(ScriptedAgent(fail(Broken))).process(1)
-
-    assert refused_for(breaker) is None
-    trio.run(run)
-    assert refused_for(breaker) == math.inf
 
 
 def calls_made(agent, seen):
@@ -300,21 +338,25 @@ def calls_made(agent, seen):
     async def run():
         for number in range(seen):
             await agent.process(number)
+        gc.collect()
+        gc.disable()  # what it calls when it comes by is none of the agent's
         sys.setprofile(lambda frame, event, what: made.append(event) if event.endswith("call") else None)
         try:
             await agent.process(0)
         finally:
             sys.setprofile(None)
+            gc.enable()
 
     trio.run(run)
     return made.count("call"), made.count("c_call") - 1  # the last one is setprofile itself
 
 
 class Timed:
-    """What a measured call takes at least: to look at the clock twice."""
+    """What a measured call takes at least: to look at the clock twice, and at the deadline."""
 
     async def process(self, data):
         trio.current_time()
+        trio.current_effective_deadline()
         trio.current_time()
         return data
 

@@ -113,8 +113,16 @@ def test_30_greedy_planning_failed_where_a_chain_existed():
 
 def test_31_the_built_ins_could_neither_import_nor_chain():
     registry = registry_of(BUILT_IN_AGENTS)
+    told = {
+        "json_transformer": {"expression": "@"},
+        "json_validator": {"schema": {}},
+        "webhook": {"url": "http://127.0.0.1:9"},
+        "command_runner": {"command": ["true"]},
+    }
+    for asking in ("task_processor", "content_analyzer", "data_transformer"):
+        told[asking] = {"base_url": "http://127.0.0.1:9"}
     for agent_id in BUILT_IN_AGENTS:
-        assert registry.instantiate(agent_id).agent_id == agent_id
+        assert registry.instantiate(agent_id, told.get(agent_id)).agent_id == agent_id
     whole = [Capability.DATA_TRANSFORMATION, Capability.CONTENT_ANALYSIS, Capability.REPORTING]
     for start in range(len(whole)):
         result = run_in_virtual_time(registry.assemble(whole[start:]).execute, "One sentence.  And another.")

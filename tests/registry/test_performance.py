@@ -9,15 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from atrio.registry.performance import (
-    FORGIVEN_AFTER,
-    FORGIVING_FROM,
-    RECENT,
-    WINDOW,
-    Calls,
-    CallsSnapshot,
-    Traffic,
-)
+from atrio.registry.performance import FORGIVEN_AFTER, FORGIVING_FROM, RECENT, WINDOW, Calls, CallsSnapshot, Traffic
+from atrio.registry.ranking import Standing, candidates_of
 
 EXAMPLES = int(os.environ.get("ATRIO_EXAMPLES", "1000")) // 5
 
@@ -118,10 +111,10 @@ def test_rest_is_counted_in_the_calls_of_rivals():
     called(own, 0.1)
     for calls in [rival] * 3 + [other] * 50:
         called(calls, 0.1)
-    assert own.snapshot().rested == 3
-    assert rival.snapshot().rested == 50
+    assert (own.snapshot("a").rested, own.snapshot("b").rested) == (0, 3)
+    assert (rival.snapshot("b").rested, rival.snapshot("c").rested) == (0, 50)
     called(own, 0.1)
-    assert own.snapshot().rested == 0
+    assert (own.snapshot("b").rested, own.snapshot().rested) == (0, 0)
 
 
 def test_capabilities_that_nobody_has_any_more_are_forgotten():
@@ -136,7 +129,7 @@ def test_capabilities_that_nobody_has_any_more_are_forgotten():
 def rested(own, rival, calls):
     for _ in range(calls):
         called(rival, 0.1)
-    return own.snapshot()
+    return own.snapshot("a")
 
 
 @pytest.mark.parametrize(
@@ -158,12 +151,12 @@ def test_a_success_keeps_what_was_forgiven_and_a_failure_brings_it_back():
     called(own, None)
     rested(own, rival, 50)
     called(own, 0.1)
-    assert own.snapshot().failure_weight == pytest.approx(0.5)
+    assert own.snapshot("a").failure_weight == pytest.approx(0.5)
     rested(own, rival, 60)
     called(own, 0.1)
-    assert own.snapshot().failure_weight == pytest.approx(0.2)
+    assert own.snapshot("a").failure_weight == pytest.approx(0.2)
     called(own, None)
-    assert own.snapshot().failure_weight == 1
+    assert own.snapshot("a").failure_weight == 1
 
 
 def test_slowness_comes_back_with_a_call_that_is_not_clearly_shorter_than_the_mean():
@@ -173,10 +166,10 @@ def test_slowness_comes_back_with_a_call_that_is_not_clearly_shorter_than_the_me
         called(own, 1.0)
     rested(own, rival, 100)
     called(own, 0.1)
-    assert own.snapshot().slowness_weight == 0
+    assert own.snapshot("a").slowness_weight == 0
     called(own, 0.95)
-    assert own.snapshot().slowness_weight == 1
-    assert own.snapshot().failure_weight == 0, "slow as it was, it succeeded"
+    assert own.snapshot("a").slowness_weight == 1
+    assert own.snapshot("a").failure_weight == 0, "slow as it was, it succeeded"
 
 
 def test_the_rest_ends_as_a_call_begins():
@@ -185,6 +178,40 @@ def test_the_rest_ends_as_a_call_begins():
     called(own, None)
     rested(own, rival, FORGIVEN_AFTER)
     rest = own.begin()
-    assert own.snapshot().failure_weight == 1, "one call tries it, and not everybody's"
+    assert own.snapshot("a").failure_weight == 1, "one call tries it, and not everybody's"
     own.succeed(0.1, rest)
-    assert own.snapshot().failure_weight == 0
+    assert own.snapshot("a").failure_weight == 0
+
+
+def test_what_rivals_do_at_another_capability_forgives_nothing():
+    traffic = Traffic()
+    own, rival, other = traffic.record_for(["a", "b"]), traffic.record_for(["a"]), traffic.record_for(["b"])
+    called(own, None)
+    called(own, 3.0)
+    for _ in range(60):
+        called(other, 0.1)
+    assert (own.snapshot("a").failure_weight, own.snapshot("a").slowness_weight) == (1, 1)
+    assert own.snapshot("b").failure_weight == pytest.approx(0.4)
+    called(own, 0.1)
+    for _ in range(50):
+        called(rival, 0.1)
+    known = own.snapshot("a"), own.snapshot("b")
+    assert [each.failure_weight for each in known] == pytest.approx([0.5, 0.4])
+    assert [each.slowness_weight for each in known] == pytest.approx([0.5, 0.4])
+    called(own, None)
+    assert (own.snapshot("a").failure_weight, own.snapshot("b").failure_weight) == (1, 1)
+
+
+@pytest.mark.parametrize("others", [0, 10, 30, 95])
+@pytest.mark.parametrize("score", [0.25, 0.5, 0.9])
+def test_an_agent_of_two_capabilities_that_fails_loses_its_place_at_each(others, score):
+    traffic = Traffic()
+    broken, rival, other = traffic.record_for(["a", "b"]), traffic.record_for(["a"]), traffic.record_for(["b"])
+    chosen = []
+    for _ in range(300):
+        known = [Standing("broken", 1.0, broken.snapshot("a")), Standing("rival", score, rival.snapshot("a"))]
+        chosen.append(candidates_of(known)[0].agent_id)
+        called(*((broken, None) if chosen[-1] == "broken" else (rival, 0.1)))
+        for _ in range(others):
+            called(other, 0.1)
+    assert chosen[50:].count("broken") <= 250 / FORGIVING_FROM

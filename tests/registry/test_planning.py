@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small_catalogues import CAPABILITIES, catalogue_of, catalogues, definition, every_plan, every_suggestion
 
 from atrio import Capability, PlanningError
+from atrio.registry import explaining
 from atrio.registry.planning import plan
 
 capabilities_in_order = st.lists(st.sampled_from(CAPABILITIES), min_size=1, max_size=5)
@@ -229,3 +230,22 @@ def test_the_error_crosses_process_borders():
 def test_a_plan_of_two_is_among_the_suggestions():
     catalogue = catalogue_of(READS | {"tells": definition("write", "text", "report")})
     assert every_suggestion(catalogue, "read", "write") == [plan(catalogue, ["read", "write"])]
+
+
+def test_to_explain_takes_no_longer_for_every_agent_that_stands_in_the_gap(monkeypatch):
+    """All of them have the same capability, so that one look says for all that it does not help."""
+    agents = {f"turns {number}": definition("turn", "x", "y") for number in range(50)}
+    agents |= {"a": definition("a", "i", "x"), "b": definition("b", "y", "z"), "c": definition("c", "q", "o")}
+    looks, reached = [], explaining._reached
+    monkeypatch.setattr(explaining, "_reached", lambda *given: looks.append(given) or reached(*given))
+    with pytest.raises(PlanningError, match="breaks between 'a' and 'b'"):
+        plan(catalogue_of(agents), ["a", "b", "c"])
+    assert len(looks) <= 5
+
+
+def test_ids_in_a_message_cannot_forge_lines():
+    agents = {"a\nwell": definition("a", "i", "x"), "b\x1b[2J": definition("b", "y", "z")}
+    with pytest.raises(PlanningError) as caught:
+        plan(catalogue_of(agents), ["a", "b"])
+    assert str(caught.value).isprintable()
+    assert r"a\nwell" in str(caught.value)

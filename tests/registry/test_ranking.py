@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from atrio import Candidate, CircuitBreaker
-from atrio.registry.performance import FORGIVEN_AFTER, FORGIVING_FROM, CallsSnapshot, Traffic, measured, refused_for
+from atrio.registry.measuring import measured
+from atrio.registry.performance import FORGIVEN_AFTER, FORGIVING_FROM, CallsSnapshot, Traffic
 from atrio.registry.ranking import ENOUGH, Standing, availability_of, candidates_of, performance_of, ranked
 from atrio.testing import ScriptedAgent, answer, fail, run_in_virtual_time
 
@@ -45,7 +46,7 @@ def standings(ids="abcdefgh"):
         records(),
         st.integers(1, 4),
         st.sampled_from([(), (), ("KEY",), ("KEY", "URL")]),
-        st.sampled_from([None, None, 0.0, 12.5, math.inf]),
+        st.sampled_from([None, None, 0.0, 12.5]),
     )
     return st.lists(one, max_size=8, unique_by=lambda each: each.agent_id)
 
@@ -168,9 +169,9 @@ def test_an_outage_shows_in_the_last_calls():
         (Standing("a", 1.0, missing=("KEY",)), 0.0, "it needs KEY, which is not set"),
         (Standing("a", 1.0, missing=("KEY", "URL")), 0.0, "it needs KEY, URL, which are not set"),
         (Standing("a", 1.0, beyond="it takes 9 cores of 2", refused_for=1.0), 0.0, "it takes 9 cores of 2"),
+        (Standing("a", 1.0, refused_for=999.6), 0.0, "its circuit breaker is open for another 1000 s"),
         (Standing("a", 1.0, refused_for=12.25), 0.0, "its circuit breaker is open for another 12.2 s"),
         (Standing("a", 1.0, refused_for=86400.0), 0.0, "its circuit breaker is open for another 86400 s"),
-        (Standing("a", 1.0, refused_for=math.inf), 0.0, "its circuit breaker is open"),
         (Standing("a", 1.0, refused_for=0.0), 0.0, "its circuit breaker is half-open and its probes are out"),
     ],
 )
@@ -232,7 +233,7 @@ class World:
         self.broken, self.slow = (lambda name: False), (lambda name: False)
 
     def choose(self):
-        agents = [Standing(name, score, self.records[name].snapshot()) for name, score in self.scores.items()]
+        agents = [Standing(name, score, self.records[name].snapshot("c")) for name, score in self.scores.items()]
         return candidates_of(agents)[0].agent_id
 
     def call(self, name):
@@ -298,6 +299,10 @@ def test_an_agent_that_fails_now_and_then_costs_little():
     assert failures <= 5000 * 0.02 + ENOUGH
 
 
+def test_an_id_cannot_forge_lines():
+    assert str(Candidate("a\nb\x1b[31m: 1", 1.0, 1.0, 1.0, 1.0)).startswith(r"a\nb\x1b[31m: 1: 1 = ")
+
+
 @pytest.mark.parametrize("rival", [0.99, 0.9, 0.8])
 def test_an_agent_that_becomes_slow_loses_its_place_and_gets_it_back(rival):
     world = World(first=1.0, second=rival)
@@ -324,7 +329,7 @@ def test_many_who_choose_at_once_try_a_broken_agent_one_at_a_time():
 
     async def work():
         for _ in range(60):
-            known = [Standing(name, 1.0, calls.snapshot(), 100) for name, calls in records.items()]
+            known = [Standing(name, 1.0, calls.snapshot("c"), 100) for name, calls in records.items()]
             chosen.append((candidates_of(known)[0].agent_id, trio.current_time()))
             try:
                 await agents[chosen[-1][0]].process(None)
@@ -347,7 +352,7 @@ def test_an_open_breaker_gives_the_place_away_and_is_probed_when_its_time_has_co
     agent = measured(ScriptedAgent(fail(ConnectionError, times=3), answer()), calls, breaker=breaker)
 
     def first():
-        guarded = Standing("a", 1.0, calls.snapshot(), refused_for=refused_for(breaker))
+        guarded = Standing("a", 1.0, calls.snapshot("c"), refused_for=breaker.retry_after())
         return candidates_of([guarded, Standing("b", 0.01)])[0].agent_id
 
     async def run():

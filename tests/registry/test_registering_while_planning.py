@@ -5,10 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from threading import Barrier, Event
 
+import attrs
 import pytest
 import trio
 
 from atrio import AgentDefinition, AgentRegistry, RegistryError
+from atrio.testing import run_in_virtual_time
 
 THREADS = 4
 EACH = 60
@@ -146,6 +148,22 @@ def test_suggestions_are_of_the_moment_when_they_were_asked_for():
     registry.unregister("steady-two")
     assert begun + list(found) == expected
     assert list(registry.suggest_pipelines("one", "two")) == []
+
+
+def test_instances_that_threads_make_at_once_share_a_capacity_and_a_record(restless):
+    async def seconds_for(agents):
+        begun = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for agent in agents:
+                nursery.start_soon(agent.process, "anything")
+        return trio.current_time() - begun
+
+    for _ in range(30):
+        registry = AgentRegistry(allowed_modules=["role_agents"])
+        registry.register("slow", attrs.evolve(FIRST, agent_class="Slow"), capacity=1)
+        agents = in_threads(*[lambda registry=registry: registry.instantiate("slow")] * THREADS)
+        assert run_in_virtual_time(seconds_for, agents) == THREADS
+        assert registry.rank("one")[0].reasons[1].startswith(f"neutral: {THREADS} of the 20 calls seen")
 
 
 async def test_tasks_register_plan_and_run_while_others_do(autojump_clock):

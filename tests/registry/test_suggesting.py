@@ -100,6 +100,7 @@ class Looked:
 
     def __init__(self, catalogue):
         self.catalogue = catalogue
+        self.definitions = self  # the same as the mapping of them
         self.times = 0
 
     def __getitem__(self, agent_id):
@@ -116,7 +117,7 @@ def test_the_first_one_is_found_without_looking_at_everybody():
     suggestions = suggest(looked, "does1", "does2", None)
     assert looked.times == 0
     assert len(next(suggestions)) == 2
-    assert looked.times < 1000
+    assert 0 < looked.times < 1000
 
 
 def test_the_registry_suggests_from_what_was_registered_when_it_was_asked():

@@ -48,6 +48,7 @@ def writers(tmp_path):
             [sys.executable, "-c", textwrap.dedent(WRITER), tmp_path / "app.jsonl", here, str(number), str(runs)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
         )
         for number, runs in enumerate((10**6, RUNS, RUNS, RUNS))
     ]
@@ -65,11 +66,13 @@ def test_four_writers_four_rotations_and_a_kill(writers, tmp_path, compressed):
     killed, *survivors = writers
     told = 0
     for number in range(4):
-        # Each is somewhere in its runs of this round, and has another round to come.
+        # Each is somewhere in its runs of this round, and has another round to come. Whatever it wrote to before the
+        # file was renamed last, it has written to another since.
         let_run(survivors, RUNS // 5)
         for process in survivors:
-            assert process.stdout.read(RUNS // 10)
-        told += len(killed.stdout.read1())
+            runs = RUNS // 5 if number else RUNS // 10
+            hear_of(process, runs, most=runs)
+        told += hear_of(killed, 1) + hear_of(killed, 2)
         while not path.exists():
             assert killed.poll() is None
         path.rename(tmp_path / f"app.jsonl.{number}")
@@ -103,6 +106,16 @@ def let_run(processes, runs):
     for process in processes:
         process.stdin.write(b"x" * runs)
         process.stdin.flush()
+
+
+def hear_of(process, least, most=1 << 16):
+    """Take what `process` has told by now, and wait for `least`; return of how many runs it was, `most` at most."""
+    heard = 0
+    while heard < least:
+        told = os.read(process.stdout.fileno(), most - heard)
+        assert told
+        heard += len(told)
+    return heard
 
 
 def compress(path):

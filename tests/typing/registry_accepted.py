@@ -17,6 +17,7 @@ from atrio import (
     Pipeline,
     ResourceRequirements,
     Stage,
+    StageConfig,
 )
 
 
@@ -40,6 +41,8 @@ def assembled_pipelines_take_and_give_what_the_caller_says(registry: AgentRegist
     assert_type(registry.assemble(needed, output=Report), Pipeline[Any, Report])
     assert_type(registry.assemble(needed), Pipeline[Any, Any])
     assert_type(registry.assemble(["validation"], pipeline_id="p"), Pipeline[Any, Any])
+    config = StageConfig(timeout=600)
+    assert_type(registry.assemble(needed, input=str, output=Report, config=config), Pipeline[str, Report])
     assert_type(registry.assemble(("validation", Capability.REPORTING), input=None, output=None), Pipeline[Any, Any])
 
 

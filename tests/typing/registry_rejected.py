@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atrio import AgentRegistry, Capability, Pipeline, Stage
+from atrio import AgentDefinition, AgentRegistry, Capability, Pipeline, ResourceRequirements, Stage
 
 
 async def length(text: str) -> int:
@@ -38,3 +38,18 @@ def arguments_of_registries(registry: AgentRegistry) -> None:
     registry.plan([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     registry.suggest_pipelines("validation", "reporting", "10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     registry.register("agent", length)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    registry.register("agent", AgentDefinition("A", "m", ["c"], "any", "any"), capacity="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def arguments_of_definitions() -> None:
+    AgentDefinition(1, "m", ["c"], "any", "any")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", None, ["c"], "any", "any")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", 3, "any", "any")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], str, "any")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], "any", [])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], "any", "any", configuration=4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], "any", "any", resource_requirements=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], "any", "any", scores="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentDefinition("A", "m", ["c"], "any", "any", needs=0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ResourceRequirements(memory_mb="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ResourceRequirements(cpu_cores="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cyclopts import (
     App,
     ArgumentCollection,
     CycloptsError,
+    MissingArgumentError,
     Token,
     UnknownCommandError,
     UnknownOptionError,
@@ -17,17 +18,34 @@ from cyclopts import (
 )
 
 from atrio import __version__
+from atrio.cli._composing import add_composing_commands
 from atrio.cli._exits import Exit
-from atrio.cli._streams import NoSuchOption, Refused, Unopened, Unwritable, say
+from atrio.cli._interrupts import exit_of_interrupt
+from atrio.cli._render import console_of_stdout
+from atrio.cli._secrets import forget_what_is_secret
+from atrio.cli._streams import (
+    NoSuchOption,
+    Refused,
+    Unopened,
+    Unwritable,
+    say,
+    stdout_for_results,
+    write_out,
+)
+from atrio.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
 app: Final = App(
     name="atrio",
-    help="Run pipelines of small agents, and see what happens in them.",
+    help="Compose pipelines of small agents, run them, and see what happens in them.",
     usage="Usage: atrio COMMAND [OPTIONS]",
-    help_epilogue="Example:\n\n  atrio run text-report README.md",
+    help_epilogue="Examples:\n\n"
+    "  atrio run text-report README.md\n"
+    "  atrio assemble content_analysis reporting --run README.md",
     # Markdown would take half as long again to import as all the rest that --help needs.
     help_format="plaintext",
     version=f"atrio {__version__}",
@@ -82,9 +100,11 @@ app.command(
     help_epilogue="Examples:\n\n"
     "  atrio bench text-report --input README.md\n"
     "  atrio bench text-report text-report --input README.md --rounds 50\n"
-    "  atrio bench text-report text-report --input README.md --input CHANGELOG.md --format json",
+    "  atrio bench text-report text-report --format json \\\n"
+    "    --input README.md --input CHANGELOG.md",
 )
 
+add_composing_commands(app)
 
 events: Final = App(
     name="events",
@@ -141,26 +161,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the program's name; by default that of this process.
     """
     _forgive_encodings()
-    code = Exit.INTERRUPTED
-    try:
-        code = _ended(sys.argv[1:] if arguments is None else arguments)
-    except* KeyboardInterrupt as interrupts:
-        say(_interrupted(interrupts))
+    forget_what_is_secret()
+    code: int = Exit.INTERRUPTED
+    with stdout_for_results():
+        try:
+            code = _ended(sys.argv[1:] if arguments is None else arguments)
+        except* KeyboardInterrupt as interrupts:
+            say(_interrupted(interrupts))
+            code = exit_of_interrupt(_innermost(interrupts))
     return code
 
 
 def _ended(arguments: Sequence[str]) -> Exit:
     try:
-        code: Exit | None = app(arguments)
-    except CycloptsError as error:
-        say(_misused(error))
-        return Exit.UNUSABLE
-    except NoSuchOption as unknown:
-        known = app["batch"].assemble_argument_collection()
-        say(f"{_unknown_option(str(unknown), known)} See atrio batch --help.")
-        return Exit.UNUSABLE
-    except Refused as refusal:
-        say(str(refusal))
+        code: Exit | None = app(arguments, console=cast("Console", _ForHelp()))
+    except (CycloptsError, Refused, ConfigError) as error:
+        for sentence in _sentences_of(error):
+            say(sentence)
         return Exit.UNUSABLE
     except (Unwritable, Unopened) as reason:
         say(str(reason))
@@ -169,6 +186,18 @@ def _ended(arguments: Sequence[str]) -> Exit:
         return Exit.STDOUT_CLOSED
     # Help and version answer nothing.
     return Exit.SUCCESS if code is None else code
+
+
+def _sentences_of(error: CycloptsError | Refused | ConfigError) -> list[str]:
+    """Return what cannot be used, and why, a line each."""
+    if isinstance(error, CycloptsError):
+        return [_misused(error)]
+    if isinstance(error, ConfigError):
+        return [str(problem) for problem in error.problems]
+    if isinstance(error, NoSuchOption):
+        known = app["batch"].assemble_argument_collection()
+        return [f"{_unknown_option(str(error), known)} See atrio batch --help."]
+    return [str(error)]
 
 
 def _forgive_encodings() -> None:
@@ -183,7 +212,12 @@ def _misused(error: CycloptsError) -> str:
     command = " ".join(("atrio", *(error.command_chain or ())))
     what = str(error)
     unused = error.unused_tokens or []
-    if isinstance(error, UnknownCommandError) and unused[0].startswith("-"):
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.keyword or error.argument.name
+        what = f"{name} needs a value." if name.startswith("-") else f"{name} is missing."
+    elif "--" in (error.root_input_tokens or []) and isinstance(error, UnusedCliTokensError | UnknownOptionError):
+        what = "nothing that comes after -- is an option: put options before it."
+    elif isinstance(error, UnknownCommandError) and unused[0].startswith("-"):
         what = f"{unused[0]!r} comes before the command, and options come after it."
     elif isinstance(error, UnusedCliTokensError):
         what = _mistyped_option(error) or f"that is more than {command} takes: {' '.join(map(repr, unused))}."
@@ -210,7 +244,25 @@ def _unknown_option(name: str, known: ArgumentCollection) -> str:
 
 
 def _interrupted(interrupts: BaseExceptionGroup[KeyboardInterrupt]) -> str:
+    error = _innermost(interrupts)
+    return f"interrupted: {error}." if str(error) else "interrupted."
+
+
+def _innermost(interrupts: BaseExceptionGroup[KeyboardInterrupt]) -> BaseException:
     error: BaseException = interrupts
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"interrupted: {error}." if str(error) else "interrupted."
+    return error
+
+
+class _ForHelp:
+    """What help and the version are printed with: as results are, so that whoever does not read them is told apart."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        console = console_of_stdout()
+        with console.capture() as captured:
+            console.print(*objects, **options)
+        write_out([captured.get()])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(console_of_stdout(), name)

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from atrio import Pipeline, RunStatus
-from atrio.cli._interrupts import interrupt_cancels, quit_at_once
+from atrio.cli._interrupts import Interrupt, interrupt_cancels, quit_at_once
 from atrio.cli._pipelines import opened
 from atrio.cli._samples import ENDED, Sample, sample_of
 from atrio.cli._streams import NoSuchOption, Refused
@@ -134,6 +134,7 @@ class Bench:
         busy_s: of each pipeline, by its label, the seconds in which one of its runs that count went on.
         started_at: when it began, in UTC; known at the end.
         duration_s: seconds that all of it took; known at the end.
+        interrupt: what stopped it, if anything did; known at the end.
     """
 
     def __init__(self, contestants: Sequence[Contestant], cases: Sequence[Case], plan: Plan) -> None:
@@ -144,6 +145,7 @@ class Bench:
         self.busy_s: dict[str, float] = {contestant.label: 0.0 for contestant in contestants}
         self.started_at = datetime.now(UTC)
         self.duration_s = 0.0
+        self.interrupt = Interrupt()
         self._bar: ProgressBar | None = None
         self._random = Random(plan.seed)  # noqa: S311 - an order, and no secret
 
@@ -177,7 +179,7 @@ class Bench:
         self._bar = bar
         self.started_at, begun = datetime.now(UTC), trio.current_time()
         scope = trio.CancelScope()
-        with interrupt_cancels(scope, insist=quit_at_once), scope:
+        with interrupt_cancels(scope, insist=quit_at_once) as self.interrupt, scope:
             async with AsyncExitStack() as stack:
                 for contestant in self.contestants:
                     await stack.enter_async_context(opened(contestant.pipeline))

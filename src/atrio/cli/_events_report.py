@@ -20,7 +20,9 @@ _FATES: Final[dict[str, Cell]] = {
     "unknown": "unknown: on another machine",
 }
 _STATES: Final = {"success": "green", "open": "red", "half_open": "yellow", "closed": "green"}
-_NUMBERS: Final = frozenset({"count", "figure", "retries", "p50", "p95", "p99", "total", "opened", "open for"})
+_NUMBERS: Final = frozenset(
+    {"count", "figure", "retries", "p50", "p95", "p99", "total", "opened", "open for", "next agent asked"}
+)
 
 
 def check_tables(report: CheckReport) -> Iterator[str]:
@@ -95,7 +97,7 @@ def check_complaint(report: CheckReport) -> str | None:
         "dropped": report.dropped,
     }
     found = [f"{count:,} {what}" for what, count in wrong.items() if count]
-    sentences = [f"of the lines there are {', '.join(found)}."] if found else []
+    sentences = [f"Lines of the log: {', '.join(found)}."] if found else []
     if report.unended:
         sentences.append(f"{report.unended:,} stages or tasks have no end although their run has one.")
     if report.dropped:
@@ -115,7 +117,8 @@ def _cut_off(found: CheckReport | Summary) -> Iterator[str]:
 
 
 def _nothing(found: CheckReport | Summary) -> str:
-    return f"None of the {found.lines:,} lines is a valid one of atrio's: is {', '.join(found.files)} its log?"
+    lines = "The only line is not" if found.lines == 1 else f"None of the {found.lines:,} lines is"
+    return f"{lines} a valid one of atrio's: is {', '.join(found.files)} its log?"
 
 
 def summary_tables(summary: Summary) -> Iterator[str]:
@@ -123,6 +126,9 @@ def summary_tables(summary: Summary) -> Iterator[str]:
     yield table_of("all", ("what", "figure"), _summary_rows(summary))
     yield from _figures("runs", "pipeline", summary.pipelines)
     yield from _figures("stages", "stage", summary.stages, summary.retries)
+    if summary.fallbacks:
+        fallen = ((name, (f"{count:,}", "yellow")) for name, count in summary.fallbacks.items())
+        yield table_of("fallbacks", ("fallback", "next agent asked"), fallen, to_the_right=_NUMBERS)
     yield from _figures("batches", "batch", summary.batches)
     yield from _figures("tasks", "agent", summary.tasks)
     if summary.breakers:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from atrio import ErrorInfo, Pipeline
+from atrio.cli._nearest import did_you_mean
 from atrio.cli._render import described
 from atrio.cli._streams import Refused, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 _PACKAGE: Final = Path(__file__).parents[1]
 
@@ -72,7 +73,7 @@ def _imported(module: str) -> Any:
         missing = error.name or ""
         if module != missing and not module.startswith(f"{missing}."):
             raise _unimportable(module, error) from error
-        raise Refused(f"there is no module {missing!r}.{_meant(missing, _modules_beside(missing))}") from error
+        raise Refused(f"there is no module {missing!r}.{did_you_mean(missing, _modules_beside(missing))}") from error
     except (Exception, SystemExit) as error:
         raise _unimportable(module, error) from error
 
@@ -96,16 +97,9 @@ def _attribute_of(module: Any, name: str, attribute: str) -> Any:
             value = getattr(found, part)
         except AttributeError as error:
             public = [each for each in dir(found) if not each.startswith("_")]
-            raise Refused(f"{owner} has no attribute {part!r}.{_meant(part, public)}") from error
+            raise Refused(f"{owner} has no attribute {part!r}.{did_you_mean(part, public)}") from error
         found, owner = value, f"{part!r} of {owner}"
     return found
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - only a mistake needs it
-
-    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _returned(name: str, function: Callable[[], Any]) -> Pipeline[Any, Any]:

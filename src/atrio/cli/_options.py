@@ -27,6 +27,13 @@ class LogLevel(Enum):
 
 LOG: Final = Group("Log", sort_key=1)
 
+ConfigPath = Annotated[
+    Path | None,
+    Parameter(
+        help="The configuration file; without it, atrio.toml or atrio.json in the current directory, if there is one."
+    ),
+]
+
 
 @Parameter(name="*")
 @attrs.frozen
@@ -38,6 +45,8 @@ class Options:
         log_format: how stderr shows events; None lets the terminal decide.
         log_file: where all events go too, or None.
         log_level: the lowest level that stderr shows, or None where that is not said.
+        config: the configuration file, or None for that of the current directory.
+        usual_level: the lowest level that stderr shows where `log_level` does not say it.
     """
 
     format: Annotated[
@@ -59,11 +68,13 @@ class Options:
     log_level: Annotated[
         LogLevel | None, Parameter(group=LOG, help="The lowest level that stderr shows; info, unless it is given.")
     ] = None
+    config: ConfigPath = None
+    usual_level: Annotated[LogLevel, Parameter(parse=False)] = LogLevel.INFO
 
     @property
     def shown_level(self) -> LogLevel:
         """The lowest level that stderr shows."""
-        return LogLevel.INFO if self.log_level is None else self.log_level
+        return self.usual_level if self.log_level is None else self.log_level
 
 
 @Parameter(name="*")
@@ -100,6 +111,85 @@ class BenchOptions(Options):
             group=LOG,
             help="The lowest level that stderr shows. Without it and --log-file nothing is logged; with them, logging "
             "is part of what is measured.",
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class FileOptions:
+    """What a command is told that runs nothing, and so logs nothing.
+
+    Attributes:
+        config: the configuration file, or None for that of the current directory.
+    """
+
+    config: ConfigPath = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class ListOptions(FileOptions):
+    """The same for one that shows something.
+
+    Attributes:
+        format: how it is printed; None for the usual way.
+    """
+
+    format: Annotated[Format | None, Parameter(help="Print a table, as is usual, or JSON.")] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class CheckOptions(FileOptions):
+    """The same for a check, whose findings are lines, as those of a compiler.
+
+    Attributes:
+        format: how they are printed; None for lines.
+    """
+
+    format: Annotated[
+        Format | None, Parameter(help="Print what is wrong as a table, or as JSON, in place of a line each.")
+    ] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class LogsOptions(FileOptions):
+    """The same for what is found in logs.
+
+    Attributes:
+        format: how it is printed; None for tables.
+    """
+
+    format: Annotated[Format | None, Parameter(help="Print tables, as is usual, or everything as JSON.")] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class DrawOptions(FileOptions):
+    """The same for a pipeline, which can be drawn.
+
+    Attributes:
+        format: how it is printed; None for the usual way.
+    """
+
+    format: Annotated[
+        Literal["json", "table", "mermaid"] | None,
+        Parameter(help="Print a table, as is usual, JSON, or a flowchart for Mermaid."),
+    ] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class AssembleOptions(Options):
+    """The same for what is assembled, which explains itself where it is not run."""
+
+    format: Annotated[
+        Format | None,
+        Parameter(
+            help="Print the plan as tables, as is usual, or as JSON; with --run or --value, the whole result as JSON, "
+            "or its stages as a table, in place of the output alone."
         ),
     ] = None
 

@@ -1,17 +1,21 @@
-"""The pipelines that a command line can name: ready-made ones, and the user's own."""
+"""The pipelines that a command line can name: those of the configuration, ready-made ones, and the user's own."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from atrio import ErrorPolicy, Pipeline, Stage, StageConfig
 from atrio.cli._imported import pipeline_at, raised
+from atrio.cli._nearest import did_you_mean
 from atrio.cli._streams import Refused, Unopened, say
+
+if TYPE_CHECKING:
+    from atrio.config import Configuration, Workspace
 
 
 @attrs.frozen
@@ -45,22 +49,63 @@ READY_MADE: Final[dict[str, ReadyMade]] = {
 """By name."""
 
 
-def pipeline_called(name: str) -> ReadyMade:
-    """Return the ready-made pipeline called `name`, or the user's own, imported, if it is ``module:attribute``.
+class Pipelines:
+    """The pipelines that can be named.
 
-    Raises:
-        Refused: there is none.
+    Args:
+        configuration: what the file says, whose pipelines are known by their names alone.
     """
-    if name in READY_MADE:
-        return READY_MADE[name]
-    if ":" in name:
-        return ReadyMade(None, pipeline_at(name))
-    import difflib  # noqa: PLC0415 - only a mistake needs it
 
-    nearest = difflib.get_close_matches(name.lower(), READY_MADE, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    known = ", ".join(sorted(READY_MADE))
-    raise Refused(f"there is no pipeline {name!r}.{hint} Known: {known}, and your own as module:attribute.")
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._made: Workspace | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that need no import: those of the file, then ready-made ones."""
+        return tuple(dict.fromkeys([*self.configuration.pipelines, *READY_MADE]))
+
+    @property
+    def workspace(self) -> Workspace:
+        """What makes what the file describes, each thing once, whichever pipelines share it."""
+        from atrio.config import Workspace  # noqa: PLC0415 - only what the file describes needs it
+
+        if self._made is None:
+            self._made = Workspace(self.configuration)
+        return self._made
+
+    def called(self, name: str) -> ReadyMade:
+        """Return the pipeline called `name`: of the file, ready-made, or the user's own if it is ``module:attribute``.
+
+        Raises:
+            Refused: there is none.
+        """
+        if name in self.configuration.pipelines:
+            return ReadyMade(None, lambda: self.workspace.pipeline(name))
+        if name in READY_MADE:
+            return READY_MADE[name]
+        if ":" in name:
+            return ReadyMade(None, pipeline_at(name))
+        raise Refused(f"{self._no_pipeline(name)} Known: {', '.join(self.names)}, and your own as module:attribute.")
+
+    def _no_pipeline(self, name: str) -> str:
+        kind = kind_of(name, self.configuration)
+        if kind is not None:
+            return f"{name!r} is {kind}, and no pipeline: a pipeline can have it as a stage."
+        return f"there is no pipeline {name!r}.{did_you_mean(name, self.names)}"
+
+
+def kind_of(name: str, configuration: Configuration) -> str | None:
+    """Return what `name` names that is no pipeline, with its article; None if nothing."""
+    from atrio.registry import BUILT_IN_AGENTS  # noqa: PLC0415 - only a mistake needs it
+
+    kinds = {
+        "an agent": {**BUILT_IN_AGENTS, **configuration.agents},
+        "a pool": configuration.pools,
+        "a fan-out": configuration.fan_outs,
+        "a router": configuration.routers,
+    }
+    return next((kind for kind, known in kinds.items() if name in known), None)
 
 
 @contextlib.asynccontextmanager

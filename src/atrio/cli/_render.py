@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+import os
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias, cast
 
 from atrio import StageRecord, StageStatus
-from atrio.cli._streams import printable
+from atrio.cli._secrets import text_without_secrets
+from atrio.cli._streams import printable, results_stream
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from atrio import ErrorInfo, PipelineResult
+    from rich.console import Console
+
+    from atrio import ErrorInfo, PipelineResult, Usage
 
     Cell: TypeAlias = str | tuple[str, str]
 
@@ -23,6 +26,8 @@ _STYLES: Final = {
     StageStatus.CANCELLED: "yellow",
 }
 _TO_THE_RIGHT: Final = frozenset({"time", "attempts", "tasks", "figure"})
+_UNBOUNDED: Final = 100_000
+"""Columns of what is no terminal."""
 _LONGEST: Final = 500
 """Characters of an error that are shown; the whole of it is in ``--format json``."""
 
@@ -43,15 +48,34 @@ def as_json(value: Any) -> Iterator[str]:
     yield "\n"
 
 
+def without_secrets_in_errors(result: PipelineResult[Any]) -> dict[str, Any]:
+    """Return a result as JSON, in which what errors say is without the environment's secrets."""
+    fields = result.to_dict()
+    told = [*fields["errors"], *(stage["error"] for stage in fields["stages"] if stage["error"])]
+    told += [failure for stage in fields["stages"] for failure in stage["failures"]]
+    for error in told:
+        for key in ("message", "stack"):
+            if error.get(key):
+                error[key] = text_without_secrets(error[key])
+    return fields
+
+
 def stdout_is_ascii_only() -> bool:
     """Say whether stdout lacks characters, so that JSON is to escape them."""
-    return not getattr(sys.stdout, "encoding", "").lower().startswith("utf")
+    return not getattr(results_stream(), "encoding", "").lower().startswith("utf")
 
 
 def as_table(result: PipelineResult[Any]) -> str:
     """Return the stages of a run as a table, as wide and as colourful as stdout can show it."""
     title = f"{result.pipeline_id}: {result.status.value} in {seconds(result.duration_s)}"
-    return table_of(title, ("stage", "state", "time", "attempts", "error"), map(_row, result.stages))
+    table = table_of(title, ("stage", "state", "time", "attempts", "error"), map(_row, result.stages))
+    return f"{table}{paragraph(used(result.usage))}" if result.usage.calls else table
+
+
+def used(usage: Usage) -> str:
+    """Return what calls of language models used, in a sentence."""
+    calls = "1 call" if usage.calls == 1 else f"{usage.calls:,} calls"
+    return f"{calls} of language models used {usage.input_tokens:,} input and {usage.output_tokens:,} output tokens."
 
 
 def table_of(
@@ -65,8 +89,7 @@ def table_of(
         rows: their cells, each a text or a text and its style.
         to_the_right: the heads of columns that stand to the right; by default those of times and counts.
     """
-    from rich.console import Console  # noqa: PLC0415 - only a table needs it
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - only a table needs it
     from rich.text import Text  # noqa: PLC0415 - as above
 
     table = Table(title=Text(printable(title)), title_justify="left")
@@ -76,10 +99,15 @@ def table_of(
         # Text, not str: rich takes square brackets in a str for markup.
         cells = ((cell, "") if isinstance(cell, str) else cell for cell in row)
         table.add_row(*(Text(printable(text), style=style) for text, style in cells))
-    console = Console()
+    console = console_of_stdout()
+    if console.is_terminal or "COLUMNS" in os.environ:
+        with console.capture() as captured:
+            console.print(table)
+        return captured.get()
+    # Whatever reads it has room for all of it.
     with console.capture() as captured:
-        console.print(table)
-    return captured.get()
+        console.print(table, width=_UNBOUNDED)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _row(record: StageRecord) -> Iterator[Cell]:
@@ -107,19 +135,42 @@ def to_three_digits(duration_s: float) -> str:
     return f"{value:,.{decimals}f} {unit}" if value else "0 s"
 
 
+def console_of_stdout() -> Console:
+    """Return what writes for people, as wide and as colourful as stdout can show it."""
+    from rich.console import Console  # noqa: PLC0415 - only what people read needs it
+
+    return Console(file=cast("TextIO", _Like(results_stream())))
+
+
+class _Like:
+    """A stream that looks like another one, and takes all without writing it: what is captured is written by us."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Have nothing to write."""
+
+
 def width_of_stdout() -> int:
     """Return how many columns stdout can show."""
-    from rich.console import Console  # noqa: PLC0415 - as above
-
-    return Console().width
+    return console_of_stdout().width
 
 
 def paragraph(text: str) -> str:
     """Return `text` in lines as wide as stdout can show."""
-    from rich.console import Console  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    lines = Text(printable(text)).wrap(console := Console(), console.width)
+    lines = Text(printable(text)).wrap(console := console_of_stdout(), console.width)
     return "".join(f"{line.plain.rstrip()}\n" for line in lines)
 
 
@@ -131,33 +182,38 @@ def shortened(text: str) -> str:
 def described(error: ErrorInfo) -> str:
     """Return `error` in one line that a terminal can show, without a full stop at its end."""
     return shortened(
-        printable(f"{error.error_type}: {error.message}" if error.message else error.error_type).rstrip(".")
+        printable(
+            text_without_secrets(f"{error.error_type}: {error.message}") if error.message else error.error_type
+        ).rstrip(".")
     )
 
 
-def complaint_of(result: PipelineResult[Any], takes: str | None) -> str | None:
+def complaint_of(result: PipelineResult[Any], takes: str | None, *, stack_was_shown: bool = False) -> str | None:
     """Return what went wrong in a run, and what to do about it, in sentences; None if nothing did.
 
     Args:
         result: of a run that ended by itself.
         takes: what the pipeline's input must be, if that is known.
+        stack_was_shown: whether stderr shows already where it happened.
     """
     sentences = [
-        _complaint(result.pipeline_id, record, record.error, takes) for record in result.stages if record.error
+        _complaint(result.pipeline_id, record, record.error, _advice(record.error, takes, stack_was_shown))
+        for record in result.stages
+        if record.error
     ]
     return " ".join(sentences) or None
 
 
-def _complaint(pipeline_id: str, record: StageRecord, error: ErrorInfo, takes: str | None) -> str:
+def _complaint(pipeline_id: str, record: StageRecord, error: ErrorInfo, advice: str) -> str:
     attempts = f" after {record.attempts} attempts" if record.attempts > 1 else ""
     if record.status is StageStatus.SKIPPED:
         return f"{pipeline_id} skipped {record.stage_id}{attempts}: {described(error)}."
-    return f"{pipeline_id} failed in {record.stage_id}{attempts}: {described(error)}. {_advice(error, takes)}"
+    return f"{pipeline_id} failed in {record.stage_id}{attempts}: {described(error)}.{advice and f' {advice}'}"
 
 
-def _advice(error: ErrorInfo, takes: str | None) -> str:
+def _advice(error: ErrorInfo, takes: str | None, stack_was_shown: bool) -> str:  # noqa: FBT001 - all are given
     if isinstance(error.exception, TypeError) and takes is not None:
         return f"The pipeline takes {takes}."
     if error.error_type == "timeout":
         return "Give it less at a time, or try again later."
-    return "Try again with --log-level debug to see where it happened."
+    return "" if stack_was_shown else "Try again with --log-level debug to see where it happened."

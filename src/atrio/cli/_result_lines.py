@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
 import select
 import stat
-import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import attrs
 import trio
 
 from atrio import PipelineError, TaskResult, TaskStatus
 from atrio.cli._render import stdout_is_ascii_only
-from atrio.cli._streams import Refused, Unwritable, above_the_bar, write_out
+from atrio.cli._secrets import text_without_secrets
+from atrio.cli._streams import Refused, Unwritable, above_the_bar, results_stream, write_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -120,15 +122,16 @@ def result_lines(output: Path | None, *, wanted: bool) -> Generator[Lines]:
             yield _DescriptorLines(descriptor, repr(str(output)), ascii_only=False)
     elif not wanted:
         yield _NoLines()
-    elif sys.stdout is None:
-        raise Unwritable("the results have nowhere to go: stdout is closed.")
     else:
         yield _to_stdout()
 
 
 def _to_stdout() -> Lines:
+    stream = results_stream()
+    if stream is None:
+        raise Unwritable("the results have nowhere to go: stdout is closed.")
     try:
-        return _DescriptorLines(sys.stdout.fileno(), "stdout", ascii_only=stdout_is_ascii_only())
+        return _DescriptorLines(stream.fileno(), "stdout", ascii_only=stdout_is_ascii_only())
     except io.UnsupportedOperation:
         return _CapturedLines()
 
@@ -140,11 +143,24 @@ def _opened(path: Path) -> Generator[int]:
     except OSError as error:
         raise Refused(f"the output file {str(path)!r} cannot be opened: {error.strerror}.") from error
     try:
+        _lock(descriptor, path)
         if os.fstat(descriptor).st_size and stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Refused(f"the output file {str(path)!r} holds something already: name another, or remove it first.")
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Keep a file from other batches; one that cannot be locked, as on some network drives, is used as it is."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Refused(f"another batch writes to the output file {str(path)!r} now: name another.") from error
+    except OSError:
+        pass
 
 
 def line_of(outcome: TaskResult[Any], task: TaskInput, *, ascii_only: bool) -> bytes:
@@ -161,6 +177,8 @@ def line_of(outcome: TaskResult[Any], task: TaskInput, *, ascii_only: bool) -> b
             fields["skipped"] = task.skipped
     else:
         fields["error"] = error_of(outcome)
+    if task.usage is not None and task.usage.calls:
+        fields["usage"] = attrs.asdict(task.usage)
     # A path may hold bytes that are no text; what stands for them is escaped as JSON does it.
     return f"{json.dumps(fields, ensure_ascii=ascii_only)}\n".encode(errors="backslashreplace")
 
@@ -173,5 +191,10 @@ def error_of(outcome: TaskResult[Any]) -> dict[str, str | None]:
     error = info.exception
     if isinstance(error, PipelineError) and error.result is not None and error.result.errors:
         entry = error.result.errors[-1]
-        return {"error_type": entry.error_type, "message": entry.message, "stage_id": entry.stage_id}
-    return {"error_type": info.error_type, "message": info.message, "stage_id": None}
+        return _told(entry.error_type, entry.message, entry.stage_id)
+    return _told(info.error_type, info.message, None)
+
+
+def _told(error_type: str, message: str, stage_id: str | None) -> dict[str, str | None]:
+    # A message is no result: it goes wherever the line does, and what it repeats is nobody's to keep.
+    return {"error_type": error_type, "message": text_without_secrets(message), "stage_id": stage_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
@@ -13,7 +13,7 @@ from atrio.cli._secrets import text_without_secrets
 from atrio.sinks import LineFile, WriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
     from contextlib import AbstractContextManager
 
 # What a terminal might obey, and lone surrogates, which no encoding has.
@@ -51,6 +51,31 @@ shown_bar: Final[ContextVar[Bar | None]] = ContextVar("atrio_cli_bar", default=N
 """The bar that the terminal shows now."""
 
 
+_set_aside: Final[ContextVar[tuple[TextIO | None] | None]] = ContextVar("atrio_cli_stdout", default=None)
+
+
+@contextmanager
+def stdout_for_results() -> Generator[None]:
+    """Keep stdout for results in the block: what a module of the user's own prints there goes to stderr.
+
+    That is Python's own ``sys.stdout``; what writes to the descriptor itself, as an extension in C may, is not seen.
+    """
+    kept = sys.stdout
+    token = _set_aside.set((kept,))
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = kept
+        _set_aside.reset(token)
+
+
+def results_stream() -> TextIO | None:
+    """Return the stdout that results go to; None if it is closed."""
+    kept = _set_aside.get()
+    return sys.stdout if kept is None else kept[0]
+
+
 def above_the_bar() -> AbstractContextManager[None]:
     """Leave the terminal's last line to what is written in the block, if a bar has it."""
     bar = shown_bar.get()
@@ -60,6 +85,11 @@ def above_the_bar() -> AbstractContextManager[None]:
 def printable(text: str) -> str:
     r"""Return `text` in one line that a terminal only shows: control characters become escapes, a newline ``\n``."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def as_sentence(text: str) -> str:
+    """Return `text` with a full stop at its end, unless it has an end of its own."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def say(sentence: str) -> None:
@@ -86,7 +116,7 @@ def write_out(pieces: Iterable[str]) -> None:
         BrokenPipeError: whoever read stdout has gone.
         Unwritable: stdout is closed, or what it leads to is full.
     """
-    stream = sys.stdout
+    stream = results_stream()
     if stream is None:
         raise Unwritable("the results have nowhere to go: stdout is closed.")
     try:

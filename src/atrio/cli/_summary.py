@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from atrio import InMemoryMetrics, RunStatus, TaskResult, TaskStatus
+from atrio import InMemoryMetrics, RunStatus, TaskResult, TaskStatus, Usage
 from atrio.cli._render import seconds, shortened, table_of
 from atrio.cli._result_lines import error_of
 from atrio.cli._streams import printable
@@ -31,6 +31,7 @@ class Summary:
     Attributes:
         started: how many tasks were started; known at the end.
         duration_s: seconds that the batch took; known at the end.
+        usage: what its calls of language models used; known at the end.
     """
 
     def __init__(self, pipeline_id: str, total: int | None) -> None:
@@ -40,6 +41,7 @@ class Summary:
         self.degraded = 0
         self.started = 0
         self.duration_s = 0.0
+        self.usage = Usage()
         self._metrics = InMemoryMetrics()
         self._slowest: list[tuple[float, int, str, TaskStatus]] = []
         self._failed: list[tuple[str, Cell, str]] = []
@@ -119,6 +121,10 @@ class Summary:
         yield "95th percentile", seconds(figures.p95_s)
         yield "longest", seconds(figures.max_s)
         yield "throughput", f"{self.ended / self.duration_s if self.duration_s else 0.0:,.1f} /s"
+        if self.usage.calls:
+            yield "calls of models", f"{self.usage.calls:,}"
+            yield "input tokens", f"{self.usage.input_tokens:,}"
+            yield "output tokens", f"{self.usage.output_tokens:,}"
 
 
 def _state(status: TaskStatus) -> Cell:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import attrs
 import trio
 
+from atrio import Usage
 from atrio.cli._inputs import STDIN, parse_json, read_path
 from atrio.cli._streams import NoSuchOption, Refused
 from atrio.cli._task_lines import Line, LineReader, count_of_lines
@@ -38,11 +39,13 @@ class TaskInput:
         name: the path, or path:line.
         read: gives the data; InputError if it cannot be used.
         skipped: the stages that were skipped when the pipeline ran on it.
+        usage: what its calls of language models used; None if it was stopped.
     """
 
     name: str
     read: Callable[[], Awaitable[Any]]
     skipped: tuple[str, ...] = ()
+    usage: Usage | None = None
 
 
 @attrs.frozen
@@ -88,7 +91,7 @@ class TaskInputs:
         """
         self._first = await anext(self, None)
         if self._first is None:
-            raise Refused("there is no task in the input: every line of it is blank.")
+            raise Refused("there is no task in the input: it is empty, or every line of it is blank.")
 
     async def __anext__(self) -> TaskInput:
         first, self._first = self._first, None

@@ -21,14 +21,16 @@ from atrio import (
     TaskResult,
     TaskStatus,
 )
+from atrio.cli._configuration import configuration_at, with_settings
 from atrio.cli._exits import Exit, exit_for
 from atrio.cli._interrupts import interrupt_cancels, quit_at_once
 from atrio.cli._logs import logging_as
-from atrio.cli._options import BatchOptions, FailOn, seconds_or_none, whole_number
-from atrio.cli._pipelines import opened, pipeline_called
+from atrio.cli._options import BatchOptions, FailOn, LogLevel, seconds_or_none, whole_number
+from atrio.cli._pipelines import Pipelines, opened
 from atrio.cli._progress import PERIOD_S, ProgressBar, is_wanted, progress_bar
+from atrio.cli._render import used
 from atrio.cli._result_lines import Lines, line_of, result_lines
-from atrio.cli._streams import say, write_out
+from atrio.cli._streams import Refused, say, write_out
 from atrio.cli._summary import Summary
 from atrio.cli._tasks_input import TaskInput, TaskInputs, inputs_at
 from atrio.events import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
@@ -41,9 +43,9 @@ async def batch(
     pipeline: Annotated[
         str,
         Parameter(
-            help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown; "
-            "module:attribute is one of your own, or a function that returns it, imported from the current directory "
-            "first."
+            help="The pipeline: one of atrio.toml; text-report, which cleans a text, measures it, and writes a report "
+            "in Markdown; or module:attribute, one of your own, or a function that returns it, imported from the "
+            "current directory first."
         ),
     ],
     /,
@@ -75,8 +77,11 @@ async def batch(
     options: BatchOptions = _DEFAULTS,
 ) -> Exit:
     """Run a pipeline on many inputs, and return the exit code."""
-    known = pipeline_called(pipeline)
+    configuration = configuration_at(options.config)
+    options = with_settings(options, configuration.cli)
+    known = Pipelines(configuration).called(pipeline)
     config = _config(max_concurrent, timeout, task_timeout)
+    _check_apart(output, options.log_file)
     sources = await inputs_at(inputs)
     made = known.build()
     summary = Summary(made.pipeline_id, sources.total)
@@ -94,9 +99,16 @@ def _ended(status: RunStatus, summary: Summary, fail_on: FailOn | None, options:
     status = summary.status_of(status)
     if options.format == "table":
         write_out((summary.table(status),))
+    elif summary.usage.calls and options.shown_level.value <= LogLevel.INFO.value:
+        say(used(summary.usage))
     if complaint := summary.complaint(status):
         say(complaint)
     return exit_for(status, fail_on)
+
+
+def _check_apart(output: Path | None, log_file: Path | None) -> None:
+    if output is not None and log_file is not None and output.resolve() == log_file.resolve():
+        raise Refused(f"--output and --log-file are the same file, {str(output)!r}: give each its own.")
 
 
 def _config(max_concurrent: str, timeout: str, task_timeout: str) -> BatchConfig:
@@ -108,7 +120,8 @@ def _chosen(options: BatchOptions, *, with_bar: bool) -> Callable[[Event], bool]
     """Return what says whether stderr shows an event: a bar tells the progress already, and tasks are many."""
 
     def shown(event: Event) -> bool:
-        if options.log_level is None and not isinstance(event, _OF_BATCHES):
+        # Of a task that failed, its own end says why: those of its run and of its stage would say it again.
+        if options.log_level in {None, LogLevel.ERROR} and not isinstance(event, _OF_BATCHES):
             return False
         return not (with_bar and isinstance(event, BatchProgress))
 
@@ -136,6 +149,7 @@ class _Runner:
         """
         self.started += 1
         result = await self._pipeline.execute(await task.read())
+        task.usage = result.usage
         if result.status is RunStatus.DEGRADED:
             task.skipped = tuple(record.stage_id for record in result.stages if record.status is StageStatus.SKIPPED)
         return result.unwrap()
@@ -204,7 +218,7 @@ class _Batch:
         begun = trio.current_time()
         name = self._pipeline.pipeline_id
         scope = trio.CancelScope()
-        with interrupt_cancels(scope, insist=quit_at_once):
+        with interrupt_cancels(scope, insist=quit_at_once) as interrupt:
             # The stream closes its source, if it comes to that: an agent may not open.
             async with (
                 contextlib.aclosing(self._pairs),
@@ -218,8 +232,9 @@ class _Batch:
                     await self._take_what_finished(outcomes)
         self._summary.duration_s = trio.current_time() - begun
         self._summary.started = self._runner.started
+        self._summary.usage = outcomes.usage
         if outcomes.status is RunStatus.CANCELLED:
-            raise KeyboardInterrupt(f"batch {outcomes.batch_id} of {name} was cancelled: {self._summary.stopped()}")
+            raise interrupt.raised(f"batch {outcomes.batch_id} of {name} was cancelled: {self._summary.stopped()}")
         return outcomes.status
 
     async def _take_all(self, outcomes: Outcomes[Any]) -> None:

@@ -12,11 +12,12 @@ from atrio import RunStatus, observe_only
 from atrio.cli._bench_report import Report, as_dict, as_text, report_on
 from atrio.cli._bench_run import Bench, Contestant, Plan, cases_at, labels
 from atrio.cli._bench_words import complaint_of
+from atrio.cli._configuration import configuration_at, with_settings
 from atrio.cli._exits import Exit, exit_for
 from atrio.cli._inputs import STDIN
 from atrio.cli._logs import logging_as
 from atrio.cli._options import BenchOptions, FailOn, seconds_or_none, whole_number
-from atrio.cli._pipelines import pipeline_called
+from atrio.cli._pipelines import Pipelines
 from atrio.cli._progress import is_wanted, progress_bar
 from atrio.cli._render import as_json
 from atrio.cli._streams import Refused, say, write_out
@@ -30,9 +31,9 @@ async def bench(
         str,
         Parameter(
             name="PIPELINE",
-            help="What is measured: text-report, or module:attribute, which is a pipeline of your own, or a function "
-            "that returns it, imported from the current directory first. All others are compared with the first; one "
-            "that is named twice is compared with itself.",
+            help="What is measured: a pipeline of atrio.toml, text-report, or module:attribute, which is one of your "
+            "own, or a function that returns it, imported from the current directory first. All others are compared "
+            "with the first; one that is named twice is compared with itself.",
         ),
     ],
     inputs: Annotated[
@@ -89,7 +90,10 @@ async def bench(
     )
     if not pipelines:
         raise Refused("there is no pipeline: name one, or several to compare.")
-    known = [pipeline_called(name) for name in pipelines]
+    configuration = configuration_at(options.config)
+    options = with_settings(options, configuration.cli)
+    named = Pipelines(configuration)
+    known = [named.called(name) for name in pipelines]
     cases = await cases_at(inputs)
     made = zip(labels(pipelines), pipelines, known, strict=True)
     measured = Bench([Contestant(label, name, each.build()) for label, name, each in made], cases, plan)
@@ -120,5 +124,5 @@ def _ended(report: Report, fail_on: FailOn | None, options: BenchOptions) -> Exi
     if complaint:
         say(complaint)
     if report.ended is RunStatus.CANCELLED:
-        raise KeyboardInterrupt(f"{len(measured.samples):,} of {measured.planned:,} runs were measured")
+        raise measured.interrupt.raised(f"{len(measured.samples):,} of {measured.planned:,} runs were measured")
     return exit_for(report.status, fail_on)

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 import attrs
 from cyclopts import Parameter
 
+from atrio.cli._configuration import configuration_at
 from atrio.cli._events_report import check_complaint, check_tables, summary_complaint, summary_tables
 from atrio.cli._exits import Exit
 from atrio.cli._inputs import STDIN
-from atrio.cli._options import Format, whole_number
+from atrio.cli._options import LogsOptions, whole_number
 from atrio.cli._render import as_json
 from atrio.cli._streams import Refused, say, write_out
 from atrio.events import json_schema
@@ -33,8 +34,8 @@ _Rotated = Annotated[
         "like. Without it, FILE alone is read.",
     ),
 ]
-_Shape = Annotated[Format, Parameter(help="Print tables, or everything as JSON.")]
 _SHOWN: Final = "20"
+_DEFAULTS: Final = LogsOptions()
 
 
 def schema() -> Exit:
@@ -49,30 +50,36 @@ def check(
     show: Annotated[
         str, Parameter(help="How many problems are listed, and how much of what is in flight; all is counted.")
     ] = _SHOWN,
-    format: _Shape = "table",  # noqa: A002 - it is --format on the command line
+    options: LogsOptions = _DEFAULTS,
 ) -> Exit:
     """Check logs, and return the exit code."""
     shown = whole_number(show, "--show")
+    is_json = _is_json(options)
     try:
         report = check_logs(*_sources(files, rotated=rotated), rotated=rotated, shown=shown)
     except UnreadableLogError as error:
         raise _refusal(error, files) from error
-    write_out(as_json({"ok": report.ok, **_plain(report)}) if format == "json" else check_tables(report))
+    write_out(as_json({"ok": report.ok, **_plain(report)}) if is_json else check_tables(report))
     return _ended(check_complaint(report), failed=not report.ok)
 
 
 def summary(
     *files: _Files,
     rotated: _Rotated = False,
-    format: _Shape = "table",  # noqa: A002 - as above
+    options: LogsOptions = _DEFAULTS,
 ) -> Exit:
     """Sum up logs, and return the exit code."""
+    is_json = _is_json(options)
     try:
         found = summarise(*_sources(files, rotated=rotated), rotated=rotated)
     except UnreadableLogError as error:
         raise _refusal(error, files) from error
-    write_out(as_json(_plain(found)) if format == "json" else summary_tables(found))
+    write_out(as_json(_plain(found)) if is_json else summary_tables(found))
     return _ended(summary_complaint(found), failed=bool(found.lines and not found.events))
+
+
+def _is_json(options: LogsOptions) -> bool:
+    return (options.format or configuration_at(options.config).cli.output_format) == "json"
 
 
 def _sources(files: tuple[str, ...], *, rotated: bool) -> list[Source]:

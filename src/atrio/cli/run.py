@@ -1,5 +1,6 @@
 """``atrio run``: one input through one pipeline."""
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
@@ -7,13 +8,14 @@ import trio
 from cyclopts import Parameter
 
 from atrio import Pipeline, PipelineContext, PipelineResult, RunStatus
+from atrio.cli._configuration import configuration_at, with_level
 from atrio.cli._exits import Exit, exit_for
 from atrio.cli._inputs import read_task
 from atrio.cli._interrupts import interrupt_cancels
 from atrio.cli._logs import logging_as
-from atrio.cli._options import FailOn, Options
-from atrio.cli._pipelines import opened, pipeline_called
-from atrio.cli._render import as_json, as_table, complaint_of, output_of
+from atrio.cli._options import FailOn, LogLevel, Options
+from atrio.cli._pipelines import Pipelines, ReadyMade, opened
+from atrio.cli._render import as_json, as_table, complaint_of, output_of, used, without_secrets_in_errors
 from atrio.cli._streams import say, write_out
 
 _DEFAULTS: Final = Options()
@@ -23,9 +25,9 @@ async def run(
     pipeline: Annotated[
         str,
         Parameter(
-            help="The pipeline: text-report cleans a text, measures it, and writes a report in Markdown; "
-            "module:attribute is one of your own, or a function that returns it, imported from the current directory "
-            "first."
+            help="The pipeline: one of atrio.toml; text-report, which cleans a text, measures it, and writes a report "
+            "in Markdown; or module:attribute, one of your own, or a function that returns it, imported from the "
+            "current directory first."
         ),
     ],
     input: Annotated[  # noqa: A002 - it is INPUT on the command line
@@ -47,31 +49,52 @@ async def run(
     options: Options = _DEFAULTS,
 ) -> Exit:
     """Run a pipeline on one input, and return the exit code."""
-    known = pipeline_called(pipeline)
+    configuration = configuration_at(options.config)
+    known = Pipelines(configuration).called(pipeline)
     task = read_task(input, value)
+    return await ran(known, task, with_level(options, configuration.cli), fail_on)
+
+
+async def ran(known: ReadyMade, task: Any, options: Options, fail_on: FailOn | None) -> Exit:
+    """Run a pipeline on `task`, print what `options` ask for, and return the exit code."""
     with logging_as(options):
         result = await _result_of(known.build(), task)
     write_out(_rendered(result, options))
-    if complaint := complaint_of(result, known.takes):
+    if options.format is None and result.usage.calls and options.shown_level.value <= LogLevel.INFO.value:
+        say(used(result.usage))
+    debugged = options.shown_level is LogLevel.DEBUG
+    if complaint := complaint_of(result, known.takes, stack_was_shown=debugged):
         say(complaint)
+    if result.status is RunStatus.FAILED and known.takes is None and _is_json(task):
+        say("the input was text that is JSON: what is to be read as JSON comes from a .json file, or by --value.")
     return exit_for(result.status, fail_on)
+
+
+def _is_json(task: Any) -> bool:
+    if not isinstance(task, str) or not task.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        json.loads(task)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 async def _result_of(pipeline: Pipeline[Any, Any], task: Any) -> PipelineResult[Any]:
     context = PipelineContext(pipeline.pipeline_id)
     result = None
-    with trio.CancelScope() as scope, interrupt_cancels(scope):
+    with trio.CancelScope() as scope, interrupt_cancels(scope) as interrupt:
         async with opened(pipeline):
             result = await pipeline.execute(task, context)
     # An interrupt that comes while the agents are closed is too late to undo what was finished.
     if result is None:
-        raise KeyboardInterrupt(f"run {context.run_id} of {pipeline.pipeline_id} was cancelled")
+        raise interrupt.raised(f"run {context.run_id} of {pipeline.pipeline_id} was cancelled")
     return result
 
 
 def _rendered(result: PipelineResult[Any], options: Options) -> Iterable[str]:
     if options.format == "json":
-        return as_json(result.to_dict())
+        return as_json(without_secrets_in_errors(result))
     if options.format == "table":
         return (as_table(result),)
     return () if result.status is RunStatus.FAILED else output_of(result)

@@ -6,18 +6,20 @@ The pattern is M. Nygard's ("Release It!", 2007), with its states: closed, open,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
+from threading import Lock
 from typing import Any, TypeVar, overload
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakMethod
 
 import attrs
 import trio
-from trio.lowlevel import ParkingLot
+from trio.lowlevel import TrioToken, current_trio_token
 
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._attempts import causes
-from atrio._stamps import utc_now
+from atrio._stamps import elapsed_clock, utc_now
 from atrio.combinators.composite import Guard
 from atrio.errors import CircuitOpenError
 from atrio.events import BreakerClosed, BreakerHalfOpened, BreakerOpened, emit
@@ -82,6 +84,9 @@ class CircuitBreaker:
     back; so does an exception that `trips_on` does not cover. What comes of a call that began before the last change of
     state is not looked at.
 
+    Agents in several Trio loops, in threads, may share one. Each loop has a clock of its own: the recovery time passes
+    on that of the loop in which it opened, and elsewhere on the computer's.
+
     Args:
         name: names it in events and errors, 1 to 200 characters.
         failure_threshold: failures in a row that open it; at least 1.
@@ -105,14 +110,18 @@ class CircuitBreaker:
     # Counts the changes of state. A call carries the number that it began with.
     _generation: int = attrs.field(default=0, init=False, repr=False)
     _failures_in_a_row: int = attrs.field(default=0, init=False, repr=False)
+    # On the computer's clock, and on that of each Trio loop in which somebody looked since.
     _opened_at: float = attrs.field(default=0.0, init=False, repr=False)
+    _opened_in: WeakKeyDictionary[TrioToken, float] = attrs.field(factory=WeakKeyDictionary, init=False, repr=False)
     _probes: int = attrs.field(default=0, init=False, repr=False)
     _successful_probes: int = attrs.field(default=0, init=False, repr=False)
     _calls: int = attrs.field(default=0, init=False, repr=False)
     _failures: int = attrs.field(default=0, init=False, repr=False)
     _refused: int = attrs.field(default=0, init=False, repr=False)
     _opened: int = attrs.field(default=0, init=False, repr=False)
-    _watchers: WeakSet[ParkingLot] = attrs.field(factory=WeakSet, init=False, repr=False)
+    _watchers: dict[WeakMethod[Callable[[], object]], TrioToken] = attrs.field(factory=dict, init=False, repr=False)
+    # Threads meet where it changes; the path of a call that it lets through while closed is without it.
+    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False)
 
     @property
     def state(self) -> BreakerState:
@@ -148,16 +157,22 @@ class CircuitBreaker:
         return BreakerGuard(self, agent)
 
     def retry_after(self) -> float | None:
-        """Return the seconds until it lets a call through, 0 while its probes are out; None if it does so now."""
+        """Return the seconds until it lets a call through, 0 while its probes are out; None if it does so now.
+
+        This may be asked outside of Trio, too.
+        """
         if self._state is BreakerState.OPEN:
-            now = trio.current_time()
-            # Another Trio loop has another clock, which may stand behind the one under which the breaker opened.
-            self._opened_at = min(self._opened_at, now)
-            left = self._opened_at + self.recovery_timeout - now
+            opened_at, now = self._opening()
+            left = opened_at + self.recovery_timeout - now
             return left if left > 0 else None
         if self._state is BreakerState.HALF_OPEN and self._probes >= self.half_open_max_calls:
             return 0.0
         return None
+
+    def refusal(self) -> CircuitOpenError | None:
+        """Return the error that a call is refused with, and count it; None if one is let through now."""
+        wait = self.retry_after()
+        return None if wait is None else self._refusal(wait)
 
     def admit(self) -> int:
         """Let a call through, and return the generation that it belongs to.
@@ -166,14 +181,7 @@ class CircuitBreaker:
             CircuitOpenError: the call is refused.
         """
         if self._state is not BreakerState.CLOSED:
-            wait = self.retry_after()
-            if wait is not None:
-                self._refused += 1
-                raise CircuitOpenError(f"circuit breaker {self.name!r} is open", retry_after=wait)
-            if self._state is BreakerState.OPEN:
-                self._change(BreakerState.HALF_OPEN)
-                emit(BreakerHalfOpened(None, None, None, None, utc_now(), self.name, self._open_s()))
-            self._probes += 1
+            return self._admit_unless_open()
         self._calls += 1
         return self._generation
 
@@ -184,10 +192,14 @@ class CircuitBreaker:
         if self._state is BreakerState.CLOSED:
             self._failures_in_a_row = 0
             return
-        self._successful_probes += 1
-        if self._successful_probes == self.half_open_max_calls:
+        with self._lock:
+            if generation != self._generation:
+                return
+            self._successful_probes += 1
+            if self._successful_probes < self.half_open_max_calls:
+                return
             self._change(BreakerState.CLOSED)
-            emit(BreakerClosed(None, None, None, None, utc_now(), self.name, self._open_s()))
+        emit(BreakerClosed(None, None, None, None, utc_now(), self.name, self._open_s()))
 
     def record_failure(self, generation: int, error: Exception) -> None:
         """Count a call of `generation` that raised `error`, if that is what this breaker trips on."""
@@ -196,28 +208,71 @@ class CircuitBreaker:
         if not any(isinstance(each, self.trips_on) for each in causes(error)):
             self.give_back(generation)
             return
-        self._failures += 1
-        self._failures_in_a_row += 1
-        if self._state is BreakerState.HALF_OPEN or self._failures_in_a_row >= self.failure_threshold:
+        with self._lock:
+            if generation != self._generation:
+                return
+            self._failures += 1
+            self._failures_in_a_row += 1
+            if self._state is BreakerState.CLOSED and self._failures_in_a_row < self.failure_threshold:
+                return
             failures = self._failures_in_a_row
-            self._change(BreakerState.OPEN)
-            self._opened_at = trio.current_time()
+            self._opened_at = elapsed_clock()
+            here = _this_loop()
+            self._opened_in = WeakKeyDictionary({} if here is None else {here: trio.current_time()})
             self._opened += 1
-            emit(BreakerOpened(None, None, None, None, utc_now(), self.name, failures, self.recovery_timeout))
+            self._change(BreakerState.OPEN)
+        emit(BreakerOpened(None, None, None, None, utc_now(), self.name, failures, self.recovery_timeout))
 
     def give_back(self, generation: int) -> None:
         """Count a call of `generation` neither way: its place is free again."""
-        if generation == self._generation and self._state is BreakerState.HALF_OPEN:
-            self._probes -= 1
-            self._wake()
+        with self._lock:
+            if generation == self._generation and self._state is BreakerState.HALF_OPEN:
+                self._probes -= 1
+                self._wake()
 
-    def wakes(self, parked: ParkingLot) -> None:
-        """Wake whoever is parked there whenever a call may be let through that was refused before."""
-        self._watchers.add(parked)
+    def wakes(self, wake: Callable[[], object]) -> None:
+        """Call `wake` whenever calls may be let through that were refused before, or the other way round.
+
+        It is called in the Trio loop in which this was called last.
+
+        Args:
+            wake: a bound method, of an object that is held weakly.
+        """
+        watchers = self._watchers
+        with self._lock:
+            watchers[WeakMethod(wake, lambda gone: watchers.pop(gone, None))] = current_trio_token()
 
     def _wake(self) -> None:
-        for parked in self._watchers:
-            parked.unpark_all()
+        here = _this_loop()
+        for watcher, token in self._watchers.copy().items():  # a copy, as those that are gone drop out
+            wake = watcher()
+            if wake is not None and token is here:
+                wake()
+            elif wake is not None:
+                # A task of another loop cannot be woken from here; and where that has ended, nobody waits.
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(wake)
+
+    def _admit_unless_open(self) -> int:
+        was_open = False
+        with self._lock:
+            refusal = self.refusal()
+            if refusal is not None:
+                raise refusal
+            if self._state is BreakerState.OPEN:
+                was_open = True
+                self._change(BreakerState.HALF_OPEN)
+            if self._state is BreakerState.HALF_OPEN:
+                self._probes += 1
+            self._calls += 1
+            generation = self._generation
+        if was_open:
+            emit(BreakerHalfOpened(None, None, None, None, utc_now(), self.name, self._open_s()))
+        return generation
+
+    def _refusal(self, wait: float) -> CircuitOpenError:
+        self._refused += 1
+        return CircuitOpenError(f"circuit breaker {self.name!r} is open", retry_after=wait)
 
     def _change(self, state: BreakerState) -> None:
         self._state = state
@@ -225,8 +280,25 @@ class CircuitBreaker:
         self._failures_in_a_row = self._probes = self._successful_probes = 0
         self._wake()
 
+    def _opening(self) -> tuple[float, float]:
+        """Return when it opened, and the time now, both on the same clock."""
+        here, since = _this_loop(), elapsed_clock() - self._opened_at
+        if here is None:
+            return 0.0, since
+        now = trio.current_time()
+        # Loops have clocks of their own, in tests even such as jump. From the first look in a loop on its own counts.
+        return self._opened_in.setdefault(here, now - since), now
+
     def _open_s(self) -> float:
-        return max(trio.current_time() - self._opened_at, 0.0)
+        opened_at, now = self._opening()
+        return max(now - opened_at, 0.0)
+
+
+def _this_loop() -> TrioToken | None:
+    try:
+        return current_trio_token()
+    except RuntimeError:
+        return None
 
 
 class BreakerGuard(Guard[In, Out]):

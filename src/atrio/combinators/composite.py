@@ -20,11 +20,11 @@ class Composite(ABC, Generic[In, Out]):
         parts: the agents that it is made of.
     """
 
-    __slots__ = ("_lifetime", "_parts")
+    __slots__ = ("__lifetime", "__parts")  # mangled, as what hands on attributes of an agent has all others of that
 
     def __init__(self, parts: Sequence[Any]) -> None:
-        self._parts: Sequence[Any] = parts
-        self._lifetime = Lifetime()
+        self.__parts: Sequence[Any] = parts
+        self.__lifetime = Lifetime()
 
     @abstractmethod
     async def process(self, data: In, /) -> Out:
@@ -32,14 +32,14 @@ class Composite(ABC, Generic[In, Out]):
 
     async def __aenter__(self) -> Self:
         """Enter every part that is an async context manager; agents shared with others once."""
-        await self._lifetime.enter(self._parts)
+        await self.__lifetime.enter(self.__parts)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave what was entered, in reverse; agents shared with others with the last of them."""
-        await self._lifetime.leave((kind, error, trace))  # noqa: ASYNC102 - each agent says itself what it shields
+        await self.__lifetime.leave((kind, error, trace))  # noqa: ASYNC102 - each agent says itself what it shields
 
 
 class Guard(Composite[In, Out]):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._attempts import RetryOn, covers
+from atrio._fallbacks import record_fallback
 from atrio._stage import check_retry_on
 from atrio._validation import derived_id
 from atrio.combinators.composite import Composite
@@ -20,6 +21,9 @@ Out = TypeVar("Out")
 class Fallback(Composite[In, Out]):
     """Tries agents in order, until one succeeds. A fallback is itself an agent.
 
+    Each time that the next one is asked is an event, :class:`~atrio.events.FallbackUsed`, and is counted in the stage's
+    record, as `fallbacks` in its metadata.
+
     Args:
         first: the agent that is tried first.
         others: those that are tried after it, in order; at least one.
@@ -31,7 +35,7 @@ class Fallback(Composite[In, Out]):
         ValueError: there is only one agent.
     """
 
-    __slots__ = ("_on", "agent_id", "agents")
+    __slots__ = ("__ids", "__on", "agent_id", "agents")
 
     @overload
     def __init__(self, first: Agent[In, Out], *others: Agent[In, Out], on: RetryOn = ...) -> None: ...
@@ -47,8 +51,9 @@ class Fallback(Composite[In, Out]):
             raise ValueError("a Fallback needs another agent to fall back to: write Fallback(first, second)")
         check_retry_on(on, "Fallback.on")
         self.agents: tuple[Any, ...] = tuple(as_agent(each) for each in (first, *others))
-        self.agent_id: str = derived_id("|".join(agent_id_of(each) for each in self.agents))
-        self._on: RetryOn = on
+        self.__ids = [agent_id_of(each) for each in self.agents]
+        self.agent_id: str = derived_id("|".join(self.__ids))
+        self.__on: RetryOn = on
         super().__init__(self.agents)
 
     def __repr__(self) -> str:
@@ -66,9 +71,12 @@ class Fallback(Composite[In, Out]):
             try:
                 output: Out = await agent.process(data)
             except Exception as error:
-                if not covers(self._on, error):
+                if not covers(self.__on, error):
                     raise
                 failures.append(error)
+                asked = len(failures)
+                if asked < len(self.agents):
+                    record_fallback((self.agent_id, self.__ids[asked - 1], self.__ids[asked]), error)
             else:
                 return output
         raise ExceptionGroup(f"all {len(self.agents)} agents of {self.agent_id!r} failed", failures)

@@ -161,7 +161,7 @@ class AgentPool(Composite[In, Out]):
         ValueError: there are no members, or `pool_id` is no id.
     """
 
-    __slots__ = ("_choosing", "_members", "_parked", "_released", "_success_s", "pool_id")
+    __slots__ = ("_breakers", "_choosing", "_members", "_parked", "_released", "_success_s", "pool_id")
 
     def __init__(
         self, members: Sequence[PoolMember[In, Out] | Agent[In, Out] | Callable[[In], Awaitable[Out]]], *, pool_id: str
@@ -181,8 +181,7 @@ class AgentPool(Composite[In, Out]):
         self._choosing = False
         self._parked = ParkingLot()
         self._released = ParkingLot()
-        for breaker in {breaker for each in self._members for breaker in each.breakers}:
-            breaker.wakes(self._released)
+        self._breakers = frozenset(breaker for each in self._members for breaker in each.breakers)
 
     @property
     def agent_id(self) -> str:
@@ -259,6 +258,8 @@ class AgentPool(Composite[In, Out]):
             # Whoever is first in line hands over to the next, who then is the one that chooses.
             await self._parked.park()
         self._choosing = True
+        for breaker in self._breakers:
+            breaker.wakes(self._released.unpark_all)  # here, and not when the pool is made: that may be outside of Trio
         try:
             while True:
                 now = trio.current_time()

@@ -14,6 +14,7 @@ from trio.lowlevel import ParkingLot
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio.combinators.composite import Guard
+from atrio.errors import CostError
 
 __all__ = ["LimiterGuard", "LimiterStatistics", "RateLimiter"]
 
@@ -112,14 +113,18 @@ class RateLimiter:
         """Return the tokens that a call with `data` takes.
 
         Raises:
-            ValueError: they are more than the burst, so that the call could never be made, or below 0.
+            CostError: they are more than the burst, so that the call could never be made, or below 0.
             TypeError: `cost` gave no number.
         """
         if self._cost is None:
             return 1.0
-        tokens = valid.check_at_least(self._cost(data), f"the cost of a call through rate limiter {self.name!r}", 0)
+        asked = self._cost(data)
+        try:
+            tokens = valid.check_at_least(asked, f"the cost of a call through rate limiter {self.name!r}", 0)
+        except ValueError as error:
+            raise CostError(str(error)) from None
         if tokens > self.burst:
-            raise ValueError(
+            raise CostError(
                 f"a call through rate limiter {self.name!r} costs {tokens:g} tokens and could never be made: the burst "
                 f"is {self.burst:g}, so raise it, or make the call smaller"
             )
@@ -134,10 +139,10 @@ class RateLimiter:
             tokens: how many, 0 up to the burst.
 
         Raises:
-            ValueError: they are negative, or more than the burst.
+            CostError: they are negative, or more than the burst.
         """
         if not 0 <= tokens <= self.burst:
-            raise ValueError(f"rate limiter {self.name!r} gives 0 to {self.burst:g} tokens at a time, not {tokens!r}")
+            raise CostError(f"rate limiter {self.name!r} gives 0 to {self.burst:g} tokens at a time, not {tokens!r}")
         now = trio.current_time()
         if not self._serving and self._refilled(now) >= tokens:
             self._spend(tokens, now)
@@ -193,7 +198,8 @@ class LimiterGuard(Guard[In, Out]):
         """Call the agent when its turn has come.
 
         Raises:
-            ValueError: the call costs more than the burst.
+            CostError: the call costs more than the burst, or less than nothing.
+            TypeError: `cost` gave no number.
         """
         limiter = self.limiter
         try:

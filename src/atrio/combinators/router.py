@@ -13,6 +13,7 @@ from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._validation import derived_id
 from atrio.combinators.composite import Composite
 from atrio.combinators.fan_out import named_agents
+from atrio.errors import RouteError
 
 __all__ = ["Router"]
 
@@ -72,17 +73,19 @@ class Router(Composite[In, Out]):
         """Call the agent that `choose` names.
 
         Raises:
-            LookupError: it names none of them, and there is no default; the message lists the known names.
+            RouteError: it names none of them, and there is no default; the message lists the known names.
         """
         name: object = self._choose(data)
         agent = self.agents.get(name, self.default) if isinstance(name, str) else self.default
         if agent is None:
             await checkpoint()  # whoever calls again and again must not starve others
-            raise LookupError(self._unknown(name))
+            raise RouteError(self._unknown(name))
         output: Out = await agent.process(data)
         return output
 
     def _unknown(self, name: object) -> str:
-        near = difflib.get_close_matches(str(name), self.agents, n=1)
+        near = difflib.get_close_matches(name, self.agents, n=1) if isinstance(name, str) else []
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"choose named {name!r}, and the router knows {', '.join(map(repr, self.agents))}{hint}"
+        named = "None (null)" if name is None else repr(name)
+        known = ", ".join(map(repr, self.agents))
+        return f"choose named {named}, and router {self.agent_id!r} knows {known}, and has no default{hint}"

@@ -9,7 +9,9 @@ from typing import Any
 from atrio.events._alerts import AlertRaised, AlertResolved
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
+from atrio.events._fallbacks import FallbackUsed
 from atrio.events._logs import LogDropped
+from atrio.events._models import ModelCalled
 from atrio.events._observing import EVENT_KINDS, Event, LevelledSink, Sink, emit, observe, observe_only
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
@@ -24,8 +26,10 @@ __all__ = [
     "BreakerHalfOpened",
     "BreakerOpened",
     "Event",
+    "FallbackUsed",
     "LevelledSink",
     "LogDropped",
+    "ModelCalled",
     "PipelineEnd",
     "PipelineStart",
     "Sink",

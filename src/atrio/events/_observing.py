@@ -17,8 +17,10 @@ from atrio.errors import SinkWarning
 from atrio.events._alerts import AlertRaised, AlertResolved
 from atrio.events._batches import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 from atrio.events._breakers import BreakerClosed, BreakerHalfOpened, BreakerOpened
+from atrio.events._fallbacks import FallbackUsed
 from atrio.events._levels import DEBUG, SILENT
 from atrio.events._logs import LogDropped
+from atrio.events._models import ModelCalled
 from atrio.events._pipelines import PipelineEnd, PipelineStart, StageEnd, StageRetry, StageStart
 
 Event: TypeAlias = (
@@ -32,6 +34,8 @@ Event: TypeAlias = (
     | TaskEnd
     | BatchProgress
     | BatchEnd
+    | ModelCalled
+    | FallbackUsed
     | BreakerOpened
     | BreakerHalfOpened
     | BreakerClosed

@@ -47,6 +47,7 @@ class Summary:
         pipelines: the figures of the runs that ended, by their pipeline.
         stages: the figures of the stages that ended, by their id.
         retries: how many attempts were followed by another one, by the stage's id.
+        fallbacks: how often a fallback asked its next agent, by the fallback's id.
         batches: the figures of the batches that ended, by their name.
         tasks: the figures of the batches' tasks that ended, by their agent's id.
         breakers: the circuit breakers, by their name.
@@ -68,6 +69,7 @@ class Summary:
     pipelines: Mapping[str, ExecutionStatistics]
     stages: Mapping[str, ExecutionStatistics]
     retries: Mapping[str, int]
+    fallbacks: Mapping[str, int]
     batches: Mapping[str, ExecutionStatistics]
     tasks: Mapping[str, ExecutionStatistics]
     breakers: Mapping[str, BreakerFigures]

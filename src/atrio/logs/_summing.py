@@ -90,6 +90,7 @@ class Summer:
             "task": _Ends(TaskEnd.statuses),
         }
         self._retries: Counter[str] = Counter()
+        self._fallbacks: Counter[str] = Counter()
         self._breakers = Breakers(MAX_IDS)
         self._open: Open = defaultdict(dict)
         self._blocks = 0
@@ -104,7 +105,8 @@ class Summer:
             "pipeline.end": _end_of_run(self._open, durations["pipeline"], "pipeline_id"),
             "stage.start": _start_of_part(self._open, "stage", "stage_id", "stage_id"),
             "stage.end": _end_of_part(self._open, durations["stage"], "stage_id", "stage_id"),
-            "stage.retry": self._retry,
+            "stage.retry": _count(self._retries, "stage_id"),
+            "fallback.used": _count(self._fallbacks, "fallback"),
             "batch.start": _start_of_run(self._open, "batch", "batch"),
             "batch.end": _end_of_run(self._open, durations["batch"], "batch"),
             "task.start": _start_of_part(self._open, "task", "agent_id", "task_id"),
@@ -168,13 +170,6 @@ class Summer:
             self._first = min(self._first or first, first)
             self._last = max(self._last or last, last)
 
-    def _retry(self, fields: Fields) -> None:
-        stage_id = fields["stage_id"]
-        if type(stage_id) is not str:
-            raise TypeError(_NO_NAME)
-        known = stage_id in self._retries or len(self._retries) < MAX_IDS
-        self._retries[stage_id if known else OTHER_IDS] += 1
-
     def _dropped(self, fields: Fields) -> None:
         count = fields["count"]
         # To JSON 3.0 is a whole number too.
@@ -216,6 +211,7 @@ class Summer:
             pipelines=self._ends["pipeline"].statistics(),
             stages=self._ends["stage"].statistics(),
             retries=dict(self._retries),
+            fallbacks=dict(self._fallbacks),
             batches=self._ends["batch"].statistics(),
             tasks=self._ends["task"].statistics(),
             breakers=self._breakers.figures(),
@@ -236,6 +232,17 @@ class Summer:
 
 
 # Functions that hold what they need, because looking it up would cost more than using it.
+
+
+def _count(counts: Counter[str], name: str) -> Taker:
+    def take(fields: Fields) -> None:
+        named = fields[name]
+        if type(named) is not str:
+            raise TypeError(_NO_NAME)
+        known = named in counts or len(counts) < MAX_IDS
+        counts[named if known else OTHER_IDS] += 1
+
+    return take
 
 
 def _start_of_run(open_: Open, kind: Kind, name: str) -> Taker:

@@ -2,50 +2,106 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["UNKNOWN", "fits", "gives_of", "shown", "takes_of"]
+import attrs
 
-UNKNOWN: Final = object()
-"""Stands for an annotation that is absent, or that names what cannot be found."""
+from atrio._text import message_of
+
+__all__ = ["UNKNOWN", "Unknown", "fits", "gives_of", "is_union", "shown", "takes_of"]
+
+
+@attrs.frozen
+class Unknown:
+    """Stands for an annotation that is absent, or that names what cannot be found.
+
+    Attributes:
+        why: what was said that cannot be found, and why, in words; empty where nothing was said.
+    """
+
+    why: str = ""
+
+
+UNKNOWN: Final = Unknown()
+"""Nothing was said."""
 
 _PROMOTED: Final = {(int, float), (int, complex), (float, complex)}
 """Numbers that serve where another kind is asked for, though they are of no subclass of it."""
 
 
 def takes_of(process: Callable[..., Any]) -> Any:
-    """Return what the first parameter of `process` is annotated with, UNKNOWN if with nothing that can be found."""
-    function = _function_of(process)
+    """Return what the first parameter of `process` is annotated with, an Unknown if with nothing that can be found."""
     try:
         parameters = list(inspect.signature(process).parameters.values())
     except (TypeError, ValueError):
         return UNKNOWN
-    return _hint(function, parameters[0].name) if parameters else UNKNOWN
+    return _hint(process, parameters[0].name) if parameters else UNKNOWN
 
 
 def gives_of(process: Callable[..., Any]) -> Any:
-    """Return what `process` is annotated to return, UNKNOWN if nothing that can be found."""
-    return _hint(_function_of(process), "return")
+    """Return what `process` is annotated to return, an Unknown if nothing that can be found."""
+    return _hint(process, "return")
 
 
-def _function_of(process: Any) -> Any:
-    # A callable object says it in its __call__. What wraps another function is looked through, as inspect does.
-    return inspect.unwrap(process if hasattr(process, "__annotations__") else type(process).__call__)
-
-
-def _hint(function: Any, name: str) -> Any:
+def _hint(process: Any, name: str) -> Any:
+    while isinstance(process, functools.partial):
+        process = process.func
+    if not inspect.isroutine(process):
+        process = type(process).__call__ if isinstance(process, type) else process.__call__
+    # What wraps another function is looked through, as inspect does.
+    function = inspect.unwrap(process)
     annotations = getattr(function, "__annotations__", {})
     if name not in annotations:
         return UNKNOWN
     # Each by itself: one that cannot be found, as it is imported for type checkers alone, says nothing of the others.
     alone = types.SimpleNamespace(__annotations__={name: annotations[name]})
     try:
-        return get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)[name]
-    except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
+        hint = get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)[name]
+    except Exception as error:  # noqa: BLE001 - evaluating an annotation may raise anything
+        said = annotations[name]
+        return Unknown(f"{said if isinstance(said, str) else shown(said)!r} cannot be resolved: {message_of(error)}")
+    owner = getattr(process, "__self__", None)
+    return hint if owner is None else _bound(hint, type(owner), getattr(process, "__name__", ""))
+
+
+def _bound(hint: Any, kind: type, name: str) -> Any:
+    """Return `hint`, of the method `name` of `kind`, with the type variables of generic bases as `kind` has them."""
+    home = next((each for each in kind.__mro__ if name in vars(each)), kind)
+    variables = _variables_of(kind).get(home, {})
+    used = (hint,) if isinstance(hint, TypeVar) else getattr(hint, "__parameters__", ())
+    if not any(each in variables for each in used):
+        return hint
+    if any(variables.get(each, each) is UNKNOWN for each in used):
         return UNKNOWN
+    return _substituted(hint, variables)
+
+
+def _variables_of(kind: type) -> dict[type, dict[Any, Any]]:
+    """Return what the type variables of the generic classes that `kind` is built on stand for; UNKNOWN if for none."""
+    known: dict[type, dict[Any, Any]] = {}
+    for each in kind.__mro__:
+        own = known.setdefault(each, dict.fromkeys(getattr(each, "__parameters__", ()), UNKNOWN))
+        for base in vars(each).get("__orig_bases__", ()):
+            origin, arguments = get_origin(base), get_args(base)
+            parameters = getattr(origin, "__parameters__", ())
+            if isinstance(origin, type) and len(parameters) == len(arguments):
+                values = (_substituted(argument, own) for argument in arguments)
+                known.setdefault(origin, dict(zip(parameters, values, strict=True)))
+    return known
+
+
+def _substituted(hint: Any, variables: Mapping[Any, Any]) -> Any:
+    if isinstance(hint, TypeVar):
+        return variables.get(hint, hint)
+    used = getattr(hint, "__parameters__", ())
+    if not used or isinstance(hint, type):
+        return hint
+    values = tuple(variables.get(each, each) for each in used)
+    return UNKNOWN if any(each is UNKNOWN for each in values) else hint[values]
 
 
 def fits(given: Any, taken: Any) -> bool:
@@ -57,9 +113,9 @@ def fits(given: Any, taken: Any) -> bool:
     given, taken = _plain(given), _plain(taken)
     if taken is Any or taken is object or given == taken:
         return True
-    if _is_union(given):
+    if is_union(given):
         return all(fits(each, taken) for each in get_args(given))
-    if _is_union(taken):
+    if is_union(taken):
         return any(fits(given, each) for each in get_args(taken))
     if isinstance(given, NewType):
         return fits(given.__supertype__, taken)
@@ -89,7 +145,8 @@ def _plain(annotation: Any) -> Any:
             return annotation
 
 
-def _is_union(annotation: Any) -> bool:
+def is_union(annotation: Any) -> bool:
+    """Say whether `annotation` is one of several types, in whichever way it is written."""
     return get_origin(annotation) in {Union, types.UnionType}
 
 
@@ -97,7 +154,7 @@ def _class_fits(given: Any, taken: Any) -> bool:
     given_class, taken_class = get_origin(given) or given, get_origin(taken) or taken
     if not isinstance(given_class, type) or not isinstance(taken_class, type):
         return False
-    if (given_class, taken_class) in _PROMOTED:
+    if any(issubclass(given_class, one) and taken_class is other for one, other in _PROMOTED):
         return True
     try:
         is_one = issubclass(given_class, taken_class)
@@ -109,10 +166,15 @@ def _class_fits(given: Any, taken: Any) -> bool:
 def _arguments_fit(given: tuple[Any, ...], taken: tuple[Any, ...]) -> bool:
     if len(given) != len(taken):
         return True  # of one that is not parametrised nothing is known, and another class may order them anew
-    return all(
-        Any in {one, other} or one is ... or other is ... or fits(one, other)
-        for one, other in zip(given, taken, strict=True)
-    )
+    return all(_argument_fits(one, other) for one, other in zip(given, taken, strict=True))
+
+
+def _argument_fits(given: Any, taken: Any) -> bool:
+    if given is Any or taken is Any or given is ... or taken is ...:
+        return True
+    if isinstance(given, list) and isinstance(taken, list):  # of parameters, which go the other way
+        return len(given) == len(taken) and all(map(_argument_fits, taken, given))
+    return fits(given, taken)
 
 
 def shown(annotation: Any) -> str:

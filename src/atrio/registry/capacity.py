@@ -6,13 +6,13 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import trio
-from trio import Nursery
 from trio.lowlevel import ParkingLot, RunVar, Task, current_task
 
 from atrio._agent import agent_id_of
+from atrio.combinators.circuit_breaker import CircuitBreaker
 from atrio.combinators.composite import Guard
-from atrio.errors import RegistryError
-from atrio.registry.performance import PassesThrough
+from atrio.errors import CircuitOpenError, RegistryError
+from atrio.registry.measuring import PassesThrough
 
 __all__ = ["Capacity", "CapacityGuard"]
 
@@ -23,11 +23,12 @@ Out = TypeVar("Out")
 class _Place:
     """One of an agent's places, while a call holds it."""
 
-    __slots__ = ("is_held", "outer", "outer_nurseries", "task", "waited_for")
+    __slots__ = ("deadline", "is_held", "outer", "outer_nurseries", "task", "waited_for")
 
     def __init__(self, outer: _Place | None) -> None:
         self.outer = outer  # that of the call which made this one
         self.is_held = True
+        self.deadline = trio.current_effective_deadline()
         self.task = current_task()
         self.outer_nurseries = len(self.task.child_nurseries)
         self.waited_for: tuple[_Line, ...] = ()  # where calls that it made wait, themselves or through others
@@ -39,14 +40,18 @@ _innermost: ContextVar[_Place | None] = ContextVar("atrio_place", default=None)
 class _Line:
     """The places of an agent in one Trio loop, and the calls that wait for one."""
 
-    __slots__ = ("agent_id", "holders", "limit", "parked", "taken")
+    __slots__ = ("__weakref__", "agent_id", "breaker", "holders", "limit", "parked", "refused", "taken")
 
-    def __init__(self, agent_id: str, limit: int) -> None:
+    def __init__(self, agent_id: str, limit: int, breaker: CircuitBreaker | None) -> None:
         self.agent_id = agent_id
         self.limit = limit
+        self.breaker = breaker
         self.taken = 0  # held, or handed over to a call that is about to go on
         self.holders: set[_Place] = set()
         self.parked = ParkingLot()
+        self.refused: set[Task] = set()  # they waited, and are about to learn that the breaker opened
+        if breaker is not None:
+            breaker.wakes(self.refuse)
 
     async def wait(self, outer: _Place | None) -> None:
         """Wait in order until a place is handed over.
@@ -55,13 +60,18 @@ class _Line:
             outer: the innermost place that the call holds already.
 
         Raises:
+            CircuitOpenError: the breaker is open, or opens.
             RegistryError: it would wait for ever, as all places are held by calls that wait for it in turn.
         """
+        refusal = None if self.breaker is None else self.breaker.refusal()
+        if refusal is not None:
+            await trio.lowlevel.checkpoint()
+            raise refusal
         waiting = _waiting_with(outer)
         for place in waiting:
             place.waited_for += (self,)
         try:
-            if waiting and self.is_stuck(frozenset()):
+            if waiting and self.is_stuck():
                 await trio.lowlevel.checkpoint()
                 raise RegistryError(
                     f"a call of agent {self.agent_id!r} would wait for ever: its capacity is {self.limit}, and all of "
@@ -74,28 +84,45 @@ class _Line:
                 lines = place.waited_for
                 end = lines.index(self)
                 place.waited_for = lines[:end] + lines[end + 1 :]
+        task = current_task()
+        if self.breaker is not None and task in self.refused:
+            self.refused.remove(task)
+            raise self.breaker.refusal() or CircuitOpenError(f"circuit breaker {self.breaker.name!r} was open")
 
-    def is_stuck(self, assumed: frozenset[_Line]) -> bool:
+    def refuse(self) -> None:
+        """Let those that wait go on, and be refused, if the breaker is open now."""
+        if self.parked and self.breaker is not None and self.breaker.retry_after() is not None:
+            self.refused.update(self.parked.unpark_all())
+
+    def is_stuck(self) -> bool:
         """Say whether no place can become free any more: each holder waits, itself or through others, where that is so.
 
-        Args:
-            assumed: the lines of which it is being asked already.
+        Of all lines that are asked about those are taken out that can move, until only such are left as cannot.
         """
-        if self in assumed:
-            return True
-        if len(self.holders) < self.limit:
-            return False  # one was handed over to a call that is about to go on
-        asked = assumed | {self}
-        return all(any(line.is_stuck(asked) for line in place.waited_for) for place in self.holders)
+        stuck: set[_Line] = set()
+        asked = [self]
+        while asked:
+            line = asked.pop()
+            # With fewer, a place was handed over to a call that is about to go on.
+            if line not in stuck and len(line.holders) == line.limit:
+                stuck.add(line)
+                asked += [other for place in line.holders for other in place.waited_for]
+        size = 0
+        while size != len(stuck):
+            size = len(stuck)
+            stuck = {line for line in stuck if all(not stuck.isdisjoint(place.waited_for) for place in line.holders)}
+        return self in stuck
 
 
 def _waiting_with(innermost: _Place | None) -> list[_Place]:
     """Return the places that stay taken as long as the running task waits: `innermost` and those around it.
 
-    Left out are those whose calls only started this task, in somebody else's nursery, and do not wait for its end.
+    Left out are those whose calls only started this task, in somebody else's nursery, and do not wait for its end; and
+    those whose calls have set a deadline to this wait, and go on after it.
     """
+    deadline = trio.current_effective_deadline()
     task = current_task()
-    ways: dict[Task, Nursery | None] = {task: None}
+    ways: dict[Task, trio.Nursery | None] = {task: None}
     while (nursery := task.parent_nursery) is not None:
         task = nursery.parent_task
         ways[task] = nursery
@@ -104,7 +131,8 @@ def _waiting_with(innermost: _Place | None) -> list[_Place]:
     while place is not None:
         if place.task in ways:
             way = ways[place.task]
-            if way is None or way in place.task.child_nurseries[place.outer_nurseries :]:
+            waits = way is None or way in place.task.child_nurseries[place.outer_nurseries :]
+            if waits and deadline >= place.deadline:
                 found.append(place)
         place = place.outer
     return found
@@ -114,18 +142,22 @@ class Capacity:
     """Bounds the calls of an agent that run at once in a Trio loop; further ones wait in order.
 
     A call that is made while another one holds a place, be it of the same agent, waits as any other; unless that would
-    be for ever, since all places are held by calls that wait for each other: then it is refused.
+    be for ever, since all places are held by calls that wait for each other: then it is refused. A call that was given
+    less time than those around it have waits for that time, since these go on then. That one of them means to cancel
+    it, from a nursery of its own for instance, cannot be known: it is refused as others are.
 
     Args:
         agent_id: the agent, for the message of a refusal.
         limit: calls at once, at least 1.
+        breaker: guards the agent; while it is open, no call waits.
     """
 
-    __slots__ = ("_agent_id", "_lines", "limit")
+    __slots__ = ("_agent_id", "_breaker", "_lines", "limit")
 
-    def __init__(self, agent_id: str, limit: int) -> None:
+    def __init__(self, agent_id: str, limit: int, breaker: CircuitBreaker | None = None) -> None:
         self.limit: int = limit
         self._agent_id = agent_id
+        self._breaker = breaker
         # Of each Trio loop its own: a task of one cannot be woken from another.
         self._lines: RunVar[_Line] = RunVar("atrio_capacity")
 
@@ -134,7 +166,7 @@ class Capacity:
         try:
             return self._lines.get()
         except LookupError:
-            line = _Line(self._agent_id, self.limit)
+            line = _Line(self._agent_id, self.limit, self._breaker)
             self._lines.set(line)
             return line
 
@@ -142,8 +174,8 @@ class Capacity:
 class CapacityGuard(PassesThrough, Guard[In, Out]):
     """An agent that is called no more often at once than its capacity allows.
 
-    It stands before the circuit breaker, so that calls that still wait when that opens do not reach the agent. It has
-    all the attributes of the agent behind it, to read and to set.
+    It stands before the circuit breaker, so that calls that still wait when that opens do not reach the agent: they are
+    refused. It has the attributes of the agent behind it, to read and to set.
 
     Args:
         capacity: the capacity, which all instances of the agent share.
@@ -154,23 +186,24 @@ class CapacityGuard(PassesThrough, Guard[In, Out]):
         agent_id: the agent's id, so that records name who did the work.
     """
 
-    __slots__ = ("_capacity", "agent_id")
+    __slots__ = ("__capacity", "agent_id")  # mangled, as an agent may have `_capacity` itself
 
     def __init__(self, capacity: Capacity, agent: Any) -> None:
         super().__init__(agent)
-        self._capacity: Capacity = capacity
+        self.__capacity: Capacity = capacity
         self.agent_id: str = agent_id_of(agent)
 
     def __repr__(self) -> str:
-        return f"<{self.agent!r}, {self._capacity.limit} at once>"
+        return f"<{self.agent!r}, {self.__capacity.limit} at once>"
 
     async def process(self, data: In, /) -> Out:
         """Call the agent when there is a place.
 
         Raises:
+            CircuitOpenError: there is no place, and the agent's circuit breaker is open, or opens meanwhile.
             RegistryError: the call would wait for ever, for calls that wait for it.
         """
-        line = self._capacity.line()
+        line = self.__capacity.line()
         outer = _innermost.get()
         # A task that an agent started and left behind remembers a place that was given back.
         while outer is not None and not outer.is_held:

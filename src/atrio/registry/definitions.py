@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
 
 from atrio import _validation as valid
+from atrio._text import message_of
 from atrio.errors import DefinitionError
 
 __all__ = ["ANY_SCHEMA", "AgentDefinition", "Capability", "ResourceRequirements", "feeds"]
@@ -56,17 +58,29 @@ def _text(value: object, what: str, right: str) -> str:
     return str.__str__(value)
 
 
+@lru_cache(maxsize=4096)
+def _shared(text: str) -> str:
+    """Return the same string for all that are equal, as thousands of definitions have the same few names in them."""
+    return text
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _LONGEST else f"{text[:40]}...")
 
 
+def visible(name: str) -> str:
+    """Return `name` as it is shown in a line of text: with escapes for control characters and their like."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
 def _texts(value: object, what: str, example: str) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"{what} must be several names, not {value!r}: write {example}")
+        meant = f"({str.__str__(value)!r},)" if isinstance(value, str) else example
+        raise TypeError(f"{what} must be several names, not {value!r}: write {meant}")
     return tuple(dict.fromkeys(_text(each, f"each of {what}", "a string") for each in value))
 
 
-def _module_path(value: object) -> str:
+def _module_path(value: str) -> str:
     what, right = "AgentDefinition.module_path", "the absolute name of a module, as in 'shop.agents'"
     text = _text(value, what, right)
     if len(text) > _LONGEST or not is_module_name(text):
@@ -74,7 +88,7 @@ def _module_path(value: object) -> str:
     return text
 
 
-def _agent_class(value: object) -> str:
+def _agent_class(value: str) -> str:
     what = "AgentDefinition.agent_class"
     right = "the name of a class in that module, as in 'Classifier', or in a class of it, as in 'Shop.Classifier'"
     text = _text(value, what, right)
@@ -95,10 +109,10 @@ def check_capability(value: object, what: str) -> str:
     text = _text(value, what, right)
     if not text or text != text.lower().strip() or len(text) > _LONGEST or not text.isprintable():
         raise DefinitionError(f"{what} must be {right}, not {_shown(text)}")
-    return text
+    return _shared(text)
 
 
-def _capabilities(value: object) -> tuple[str, ...]:
+def _capabilities(value: Iterable[str]) -> tuple[str, ...]:
     what = "AgentDefinition.capabilities"
     names = _texts(value, what, "('validation',)")
     if not names:
@@ -117,14 +131,14 @@ def check_schema(value: object, what: str) -> str:
     text = _text(value, what, right)
     if not text.strip() or len(text) > _LONGEST or not text.isprintable():
         raise DefinitionError(f"{what} must be {right}, not {_shown(text)}")
-    return text
+    return _shared(text)
 
 
-def _input_schema(value: object) -> str:
+def _input_schema(value: str) -> str:
     return check_schema(value, "AgentDefinition.input_schema")
 
 
-def _output_schema(value: object) -> str:
+def _output_schema(value: str) -> str:
     return check_schema(value, "AgentDefinition.output_schema")
 
 
@@ -163,16 +177,16 @@ def check_options(value: object, what: str) -> dict[str, Any]:
     return {_text(name, f"each name in {what}", "a string"): option for name, option in options.items()}
 
 
-def _configuration(value: object) -> Configuration:
+def _configuration(value: Mapping[str, Any]) -> Configuration:
     what = "AgentDefinition.configuration"
     options = check_options(value, what)
     try:
         return Configuration(options)
     except Exception as error:
-        raise TypeError(f"{what} must be plain data, which can be copied deeply: {error}") from error
+        raise TypeError(f"{what} must be plain data, which can be copied deeply: {message_of(error)}") from error
 
 
-def _scores(value: object) -> Mapping[str, float]:
+def _scores(value: Mapping[str, float]) -> Mapping[str, float]:
     what = "AgentDefinition.scores"
     scores = {
         check_capability(name, f"each name in {what}"): score for name, score in check_options(value, what).items()
@@ -194,13 +208,29 @@ def _check_scores(instance: AgentDefinition, attribute: attrs.Attribute[Any], va
             )
 
 
-def _needs(value: object) -> tuple[str, ...]:
+def _best_score(definition: AgentDefinition) -> float:
+    # What is not said is 1, and nothing is better.
+    scores = definition.scores
+    return max(scores.values()) if len(scores) == len(definition.capabilities) else 1.0
+
+
+def _needs(value: Iterable[str]) -> tuple[str, ...]:
     what = "AgentDefinition.needs"
     names = _texts(value, what, "('OPENAI_API_KEY',)")
     for name in names:
         if not name.isprintable() or not name or set(name) & {"=", " "}:
             raise DefinitionError(f"each of {what} must be the name of an environment variable, not {_shown(name)}")
     return names
+
+
+def _unavailable(value: str | None) -> str | None:
+    if value is None:
+        return None
+    what, right = "AgentDefinition.unavailable", "why the agent cannot work here, in words, or None"
+    text = _text(value, what, right)
+    if not text.strip() or not text.isprintable():
+        raise DefinitionError(f"{what} must be {right}, not {_shown(text)}")
+    return text
 
 
 def _memory(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -230,6 +260,9 @@ class ResourceRequirements:
     cpu_cores: float | None = attrs.field(default=None, validator=_cores)
 
 
+_UNSAID: Final = ResourceRequirements()
+
+
 @attrs.frozen
 class AgentDefinition:
     """An agent as plain data: what it can do, what it takes and gives, and where its class is.
@@ -247,6 +280,11 @@ class AgentDefinition:
         resource_requirements: what a call of it takes of the machine.
         scores: how good it is at its capabilities, each from 0 to 1; 1 where nothing is said.
         needs: the environment variables that it cannot work without, an API key for instance.
+        unavailable: why it cannot work here, in words: a clause without a full stop. Such an agent is known, and is
+            neither planned with nor suggested. None if nothing is known to be in its way.
+
+    Attributes:
+        best_score: its score at what it is best at.
 
     Raises:
         TypeError: a value is of the wrong type, or the configuration cannot be copied.
@@ -260,11 +298,15 @@ class AgentDefinition:
     output_schema: str = attrs.field(converter=_output_schema)
     configuration: Mapping[str, Any] = attrs.field(factory=dict, converter=_configuration, hash=False)
     resource_requirements: ResourceRequirements = attrs.field(
-        factory=ResourceRequirements,
+        default=_UNSAID,
         validator=valid.of_type(ResourceRequirements, "ResourceRequirements(memory_mb=512)"),
     )
     scores: Mapping[str, float] = attrs.field(factory=dict, converter=_scores, validator=_check_scores, hash=False)
     needs: tuple[str, ...] = attrs.field(default=(), converter=_needs)
+    unavailable: str | None = attrs.field(default=None, converter=_unavailable)
+    best_score: float = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_best_score, takes_self=True)
+    )
 
     def score(self, capability: str) -> float:
         """Return how good it is at `capability`, from 0 to 1: 1 where nothing is said.
@@ -277,6 +319,6 @@ class AgentDefinition:
         return self.scores.get(capability, 1.0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = [getattr(self, field.name) for field in attrs.fields(type(self))]
+        values = [getattr(self, field.name) for field in attrs.fields(type(self)) if field.init]
         # A read-only view of a dict does not pickle.
         return type(self), tuple(dict(each) if isinstance(each, Mapping) else each for each in values)

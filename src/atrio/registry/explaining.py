@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from atrio.errors import PlanningError
-from atrio.registry.definitions import ANY_SCHEMA, AgentDefinition
+from atrio.registry.definitions import ANY_SCHEMA, AgentDefinition, visible
 from atrio.registry.snapshot import Catalogue
 
 __all__ = ["why_there_is_none"]
@@ -128,14 +128,19 @@ class _Gap:
     def _insert(self) -> str:
         """Name an agent that turns the one into the other, and what to ask for to have it between them."""
         given, needed = self._given(), self._needed()
+        tried: set[str] = set()
         for agent_id in sorted(self.catalogue):
             between = self.catalogue[agent_id]
             if agent_id in self.excluded or not _takes_one_of(given, between) or between.output_schema not in needed:
                 continue
             for capability in between.capabilities:
+                if capability in tried:
+                    continue
+                tried.add(capability)
                 asked = [*self.capabilities[: self.place], capability, *self.capabilities[self.place :]]
                 if self._works(asked, self.excluded):
-                    return f"{agent_id} can stand between them, for {capability!r}: ask for {' -> '.join(asked)}."
+                    way = " -> ".join(asked)
+                    return f"{visible(agent_id)} can stand between them, for {capability!r}: ask for {way}."
         return ""
 
     def _rename(self) -> str:
@@ -154,8 +159,8 @@ class _Gap:
             if definition.output_schema in needed and agent_id not in self.excluded:
                 before = self.capabilities[self.place - 2]
                 return (
-                    f"{agent_id} gives {definition.output_schema!r}, but needs {definition.input_schema!r}, which no "
-                    f"agent for {before!r} gives it: register one that does."
+                    f"{visible(agent_id)} gives {definition.output_schema!r}, but needs {definition.input_schema!r}, "
+                    f"which no agent for {before!r} gives it: register one that does."
                 )
         return ""
 
@@ -180,7 +185,7 @@ def _by(groups: Mapping[str, Sequence[str]]) -> str:
 
 
 def _listed(names: Iterable[str], last: str = ", ") -> str:
-    texts = list(names)
+    texts = [visible(name) for name in names]
     if len(texts) > _SHOWN:
         return f"{', '.join(texts[:_SHOWN])} and {len(texts) - _SHOWN} more"
     return f"{', '.join(texts[:-1])}{last}{texts[-1]}" if len(texts) > 1 else "".join(texts)

@@ -3,8 +3,9 @@
 A definition is data, and may come from anybody. Two rules hold, whatever it says:
 
 - A module is imported only if its name is covered by an allowed one.
-- A class is called only if the module where it is *defined* is covered too, and that module confirms it. So nothing
-  that an allowed module merely imports can be reached through it.
+- A class is called only if the module where it is *defined* is covered too, that module confirms it, and the code that
+  makes and calls its instances is written in such modules. So nothing that an allowed module merely imports can be
+  reached through it.
 
 Names are looked up in the namespaces of modules and classes themselves. Nobody's ``__getattr__``, metaclass or
 descriptor is asked, with one exception: a module's ``__getattr__``, for names that the module lists in ``__all__``.
@@ -15,14 +16,24 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import FunctionType, ModuleType
-from typing import Any, Final, TypeGuard
+from functools import partial, partialmethod
+from importlib.util import find_spec
+from pathlib import Path
+from types import CellType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from atrio._agent import is_async
+from atrio._text import message_of
 from atrio.errors import RegistryError
-from atrio.registry.definitions import AgentDefinition, is_dotted_name, is_module_name
+from atrio.registry.definitions import AgentDefinition, is_dotted_name, is_module_name, visible
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["ENTRY_POINTS", "AllowedModules", "few", "nearest", "resolve"]
 
@@ -32,6 +43,11 @@ ENTRY_POINTS: Final = "atrio.agents"
 _BUILT_IN: Final = "atrio.agents"
 _MISSING: Final = object()
 _SHOWN: Final = 8
+_TRUSTED: Final = ("process", "__call__", "__init__", "__new__")
+"""What runs when an instance is made and called."""
+_WRITES_FOR_OTHERS: Final = frozenset({"typing", "typing_extensions"})
+_DEEPEST: Final = 100
+"""Functions that are looked through, at most, for those that they wrap."""
 
 # A metaclass can lie about each of these; the getters of `type` itself read what the class really has.
 _MODULE_OF: Final[Any] = vars(type)["__module__"]
@@ -48,7 +64,7 @@ def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def few(names: Collection[str]) -> str:
     """Return `names` in a line, some of them where they are many."""
-    shown = ", ".join(list(names)[:_SHOWN])
+    shown = ", ".join(map(visible, list(names)[:_SHOWN]))
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
@@ -56,7 +72,7 @@ class AllowedModules:
     """The modules that definitions may import: the built-in agents', those announced by packages, and the host's.
 
     Packages announce modules through the entry-point group ``atrio.agents``, whose values are ``module`` or
-    ``module:name``. They are read when a name is not covered without them, once.
+    ``module:name``; of their own, others do not count. They are read when a name is not covered without them, once.
 
     Args:
         names: further ones; each covers its submodules.
@@ -70,7 +86,8 @@ class AllowedModules:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         if isinstance(names, str) or not isinstance(names, Iterable):
-            raise TypeError(f"allowed_modules must be several names, not {names!r}: write ('shop.agents',)")
+            meant = f"[{str.__str__(names)!r}]" if isinstance(names, str) else "['shop.agents']"
+            raise TypeError(f"allowed_modules must be several names, not {names!r}: write {meant}")
         own = [_checked_name(name) for name in names]
         self._names = frozenset([_BUILT_IN, *own])
         self._announced: frozenset[str] | None = None
@@ -107,13 +124,33 @@ def _checked_name(name: object) -> str:
 
 
 def _announced_modules() -> Iterator[str]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and few definitions need it
+    from importlib.metadata import distributions  # noqa: PLC0415 - slow, and few definitions need it
 
-    for announced in entry_points(group=ENTRY_POINTS):
-        module = announced.value.partition(":")[0].strip()
-        # Another package's mistake is not this program's: what is no name covers nothing.
-        if is_dotted_name(module):
-            yield module
+    for distribution in distributions():
+        try:
+            values = [each.value for each in distribution.entry_points if each.group == ENTRY_POINTS]
+            modules = [value.partition(":")[0].strip() for value in values]
+            own = [module for module in modules if is_dotted_name(module) and _has(distribution, module)]
+        except Exception:  # noqa: BLE001, S112 - another package's mistake is not this program's: it covers nothing
+            continue
+        yield from own
+
+
+def _has(distribution: Distribution, module: str) -> bool:
+    """Say whether the top-level package of `module` is installed by `distribution`."""
+    package = module.partition(".")[0]
+    if package in (distribution.read_text("top_level.txt") or "").split():
+        return True
+    if any(file.parts[0].partition(".")[0] == package for file in distribution.files or ()):
+        return True
+    # What is installed as editable stays in its project, whose files are not listed.
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if not origin.get("dir_info", {}).get("editable"):
+        return False
+    spec = find_spec(package)
+    project = Path(url2pathname(urlsplit(origin["url"]).path))
+    places = [] if spec is None else [*filter(None, [spec.origin]), *(spec.submodule_search_locations or ())]
+    return any(Path(place).is_relative_to(project) for place in places)
 
 
 def resolve(definition: AgentDefinition, allowed: AllowedModules, *, agent_id: str) -> type:
@@ -180,9 +217,9 @@ class _Search:
         try:
             module: object = importlib.import_module(self.module)
         except (Exception, SystemExit) as error:
-            why = f"module {self.module!r} cannot be imported: {type(error).__name__}: {error}"
+            why = f"module {self.module!r} cannot be imported: {type(error).__name__}: {message_of(error)}"
             raise self.refused(why) from error
-        if not isinstance(module, ModuleType):
+        if not _is_module(module):
             raise self.refused(f"{self.module!r} is no module, but of type {type(module).__name__}")
         return module
 
@@ -192,8 +229,8 @@ class _Search:
         if found is _MISSING and name in _offered(names):
             try:
                 found = getattr(module, name)  # it is made when it is asked for
-            except Exception as error:
-                why = f"{name!r} of module {self.module!r} cannot be had: {type(error).__name__}: {error}"
+            except (Exception, SystemExit) as error:
+                why = f"{name!r} of module {self.module!r} cannot be had: {type(error).__name__}: {message_of(error)}"
                 raise self.refused(why) from error
         if found is _MISSING:
             raise self.absent(name, f"module {self.module!r}", [*names, *_offered(names)])
@@ -226,20 +263,69 @@ class _Search:
         path = self.path if "<locals>" in qualname and home == self.module else qualname
         if _walked(sys.modules.get(home), path) is not found:
             raise self.refused(f"{what} says that it is defined in {home!r}, which has no such class")
-        # A class can take the name of the module that imports it. Its methods cannot.
-        written = _modules_of_methods(found)
-        if written and not any(self.allowed.covers(module) for module in written):
-            self.check_allowed(written[0], f"the methods of {what} are written elsewhere, and ")
+        self.check_written(found, what)
+
+    def check_written(self, found: type, what: str) -> None:
+        """Check that the code which makes and calls instances of `found` is written in allowed modules.
+
+        A class can take the name of the module that imports it. Its functions cannot. Those of ancestors count where
+        these are from allowed modules; others are what an allowed class was built on.
+        """
+        checked = False
+        for kind in _ANCESTORS_OF.__get__(found):
+            home, namespace = _MODULE_OF.__get__(kind), _NAMESPACE_OF.__get__(kind)
+            if type(home) is not str or not self.allowed.covers(home):
+                continue
+            for name in _TRUSTED:
+                modules = _modules_of(namespace.get(name))
+                if modules and not any(self.allowed.covers(module) for module in modules):
+                    self.check_allowed(modules[0], f"`{name}` of {what} is written elsewhere, and ")
+                checked = checked or bool(modules)
+        if not checked:
+            *names, last = (f"`{name}`" for name in _TRUSTED)
+            raise self.refused(
+                f"{what} has no {', '.join(names)} or {last} that is written in a module which definitions may import. "
+                f"Write one of them there, or allow the modules of its bases, too"
+            )
 
 
-def _modules_of_methods(found: type) -> list[str]:
-    """Return the modules in which the methods of a class are written, those of its ancestors left out."""
-    namespace: Mapping[str, Any] = _NAMESPACE_OF.__get__(found)
-    plain = (each.__func__ if isinstance(each, staticmethod | classmethod) else each for each in namespace.values())
-    functions = [inspect.unwrap(each) for each in plain if type(each) is FunctionType]
-    modules = [each.__globals__.get("__name__") for each in functions if type(each) is FunctionType]
-    # What attrs and its like write has globals of its own, without a name.
-    return [module for module in modules if type(module) is str]
+def _modules_of(attribute: object) -> list[str]:
+    """Return the modules in which a function is written, and those that it wraps; none of what is no function."""
+    modules: list[str] = []
+    found = [attribute]
+    while found and len(modules) < _DEEPEST:
+        each = found.pop(0)
+        if isinstance(each, staticmethod | classmethod):
+            found.append(each.__func__)
+        elif isinstance(each, partial | partialmethod):
+            found.append(each.func)
+        elif isinstance(each, property):
+            found.append(each.fget)
+        elif type(each) is FunctionType:
+            module = each.__globals__.get("__name__")
+            # What attrs and its like write has globals of its own; and what typing puts into a protocol is harmless.
+            if type(module) is str and module not in _WRITES_FOR_OTHERS:
+                modules += [module] if _names_of(sys.modules.get(module)) is each.__globals__ else []
+            # A decorator that does not say what it wraps has it in its closure.
+            found += [vars(each).get("__wrapped__"), *(_content(cell) for cell in each.__closure__ or ())]
+    return modules
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty yet
+        return None
+
+
+def _is_module(found: object) -> TypeGuard[ModuleType]:
+    return issubclass(type(found), ModuleType)
+
+
+def _names_of(module: object) -> Mapping[str, Any]:
+    """Return what is in the namespace of a module, nothing of what is none."""
+    names: Mapping[str, Any] = _NAMES_IN.__get__(module) if _is_module(module) else {}
+    return names
 
 
 def _is_class(found: object) -> TypeGuard[type]:
@@ -255,9 +341,7 @@ def _offered(names: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _walked(module: object, path: str) -> object:
     """Return what is found in `module` under the qualified name `path`, asking nobody."""
-    if not isinstance(module, ModuleType):
-        return _MISSING
-    names: Mapping[str, Any] = _NAMES_IN.__get__(module)
+    names = _names_of(module)
     found: object = _MISSING
     for name in path.split("."):
         found = names.get(name, _MISSING)

@@ -7,7 +7,7 @@ from functools import cache
 
 from atrio.registry.definitions import ResourceRequirements
 
-__all__ = ["beyond", "places_on", "this_machine"]
+__all__ = ["beyond", "held_by", "places_on", "this_machine"]
 
 _MEGABYTE = 1 << 20
 
@@ -28,6 +28,21 @@ def this_machine() -> ResourceRequirements:
     return ResourceRequirements(memory_mb, cores)
 
 
+def held_by(machine: ResourceRequirements, needed: ResourceRequirements) -> int | None:
+    """Return how many calls the machine holds at once, one at least; None if nothing is said that bounds them.
+
+    Args:
+        machine: what the machine has.
+        needed: what a call takes.
+    """
+    held: list[int] = []
+    if machine.memory_mb is not None and needed.memory_mb is not None:
+        held.append(machine.memory_mb // needed.memory_mb)
+    if machine.cpu_cores is not None and needed.cpu_cores is not None:
+        held.append(int(machine.cpu_cores / needed.cpu_cores))
+    return max(min(held), 1) if held else None
+
+
 def places_on(machine: ResourceRequirements, needed: ResourceRequirements, capacity: int) -> int:
     """Return how many calls may run at once: `capacity`, or fewer where the machine holds no more, but one at least.
 
@@ -36,12 +51,7 @@ def places_on(machine: ResourceRequirements, needed: ResourceRequirements, capac
         needed: what a call takes.
         capacity: calls at once, as far as the agent itself is concerned.
     """
-    fit = capacity
-    if machine.memory_mb is not None and needed.memory_mb is not None:
-        fit = min(fit, machine.memory_mb // needed.memory_mb)
-    if machine.cpu_cores is not None and needed.cpu_cores is not None:
-        fit = min(fit, int(machine.cpu_cores / needed.cpu_cores))
-    return max(fit, 1)
+    return min(capacity, held_by(machine, needed) or capacity)
 
 
 def beyond(machine: ResourceRequirements, needed: ResourceRequirements) -> str | None:

@@ -1,21 +1,15 @@
-"""What the calls of registered agents have shown: a bounded record of each, and the wrapper that keeps it."""
+"""What the calls of registered agents have shown: a bounded record of each."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Final
 from weakref import WeakValueDictionary
 
 import attrs
-import trio
-
-from atrio._agent import agent_id_of, as_agent
-from atrio._validation import check_id
-from atrio.combinators.circuit_breaker import BreakerGuard, BreakerState, CircuitBreaker
-from atrio.combinators.composite import Composite
 
 __all__ = [
     "FORGIVEN_AFTER",
@@ -24,16 +18,8 @@ __all__ = [
     "WINDOW",
     "Calls",
     "CallsSnapshot",
-    "Measured",
-    "MeasuredGuard",
-    "PassesThrough",
     "Traffic",
-    "measured",
-    "refused_for",
 ]
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 WINDOW: Final = 1000
 """Calls of an agent that are remembered."""
@@ -64,8 +50,8 @@ class CallsSnapshot:
         recent_failures: how many of the last 20 failed.
         mean_s: seconds that those that succeeded took, on average; None if none did.
         active: calls that go on now.
-        rested: calls that its rivals began since its own last one began.
-        failure_weight: how much its failures still weigh, from 1, in full, to 0, forgiven.
+        rested: calls that its rivals at the capability asked for began since its own last one began.
+        failure_weight: how much its failures still weigh there, from 1, in full, to 0, forgiven.
         slowness_weight: the same of its slowness.
     """
 
@@ -90,13 +76,15 @@ class _Count:
 
 
 class _Rest:
-    """Where the count of a capability stood when an agent last began a call."""
+    """Where the count of a capability stood when an agent last began a call, and what is held against it there."""
 
-    __slots__ = ("count", "mark")
+    __slots__ = ("count", "failure_weight", "mark", "slowness_weight")
 
     def __init__(self, count: _Count) -> None:
         self.count = count
         self.mark = count.calls
+        self.failure_weight = 1.0
+        self.slowness_weight = 1.0
 
 
 class Traffic:
@@ -116,7 +104,7 @@ class Traffic:
     def record_for(self, capabilities: Iterable[str]) -> Calls:
         """Return an empty record for an agent with `capabilities`."""
         with self._lock:
-            return Calls([self._counts.setdefault(each, _Count()) for each in capabilities])
+            return Calls({each: self._counts.setdefault(each, _Count()) for each in capabilities})
 
 
 class Calls:
@@ -130,26 +118,30 @@ class Calls:
     rival is nearly as good. The rest ends as a call begins, so that one call tries the agent, and not everybody's at
     once.
 
+    All of this is kept by capability: at each only calls of rivals that have it count. Its own calls count at all of
+    them, since nobody says at a call what it is for.
+
     Args:
-        counts: of its capabilities, from :meth:`Traffic.record_for`; without them nothing is ever forgiven.
+        counts: by capability, from :meth:`Traffic.record_for`; without them nothing is ever forgiven.
     """
 
     __slots__ = (
         "_active",
-        "_failure_weight",
+        "_at",
         "_failures",
+        "_has_forgiven_slowness",
         "_lock",
         "_new",
         "_recent",
         "_rests",
         "_seen",
-        "_slowness_weight",
         "_total_s",
         "_window",
     )
 
-    def __init__(self, counts: Iterable[_Count] = ()) -> None:
-        self._rests = tuple(_Rest(count) for count in counts)
+    def __init__(self, counts: Mapping[str, _Count] | None = None) -> None:
+        self._at: dict[str | None, _Rest] = {name: _Rest(each) for name, each in (counts or {}).items()}
+        self._rests = tuple(self._at.values())
         self._lock = Lock()
         # A list for a counter: append and pop are atomic, and cost less than taking the lock.
         self._active: list[None] = []
@@ -160,26 +152,25 @@ class Calls:
         self._failures = 0
         self._recent = 0  # a bit for each of the last calls, set if it failed
         self._total_s = 0.0
-        self._failure_weight = 1.0
-        self._slowness_weight = 1.0
+        self._has_forgiven_slowness = False
 
-    def begin(self) -> int:
-        """Count a call as going on, and return the calls of rivals since the last one began.
+    def begin(self) -> dict[_Rest, int] | None:
+        """Count a call as going on, and return where it ends a rest that counts, after how many calls of rivals.
 
         One of :meth:`succeed`, :meth:`fail` and :meth:`give_back` must follow.
         """
         self._active.append(None)
-        rested = 0
+        rested = None
         for rest in self._rests:
             # Two threads may count two calls as one here. This clock need not be that exact.
-            calls = rest.count.calls
-            since = calls - rest.mark
-            rest.count.calls = rest.mark = calls + 1
-            if since > rested:  # noqa: PLR1730 - max() would cost as much as the rest of the loop
-                rested = since
+            count = rest.count
+            since = (calls := count.calls) - rest.mark
+            count.calls = rest.mark = calls + 1
+            if since >= FORGIVING_FROM:
+                rested = {**(rested or {}), rest: since}
         return rested
 
-    def succeed(self, took: float, rested: int) -> None:
+    def succeed(self, took: float, rested: dict[_Rest, int] | None) -> None:
         """Count a call that succeeded.
 
         Args:
@@ -187,8 +178,8 @@ class Calls:
             rested: what :meth:`begin` returned.
         """
         self._active.pop()
-        if rested >= FORGIVING_FROM or self._slowness_weight < 1.0:
-            self._forgive(took, rested)
+        if rested is not None or self._has_forgiven_slowness:
+            self._forgive(took, rested or {})
         new = self._new
         new.append(took)
         if len(new) >= _AT_ONCE:
@@ -199,17 +190,23 @@ class Calls:
         """Count a call that failed."""
         self._active.pop()
         with self._lock:
-            self._failure_weight = 1.0
+            for rest in self._rests:
+                rest.failure_weight = 1.0
             self._new.append(_FAILED)
             self._take_in()
 
     def give_back(self) -> None:
-        """Count a call as neither: it was cancelled."""
+        """Count a call as neither: it was cancelled, and had time left."""
         self._active.pop()
 
-    def snapshot(self) -> CallsSnapshot:
-        """Return what is known now."""
-        rested = max((rest.count.calls - rest.mark for rest in self._rests), default=0)
+    def snapshot(self, capability: str | None = None) -> CallsSnapshot:
+        """Return what is known now.
+
+        Args:
+            capability: the one that it is asked for; at None, as at one that the agent has not, nothing is forgiven.
+        """
+        rest = self._at.get(capability)
+        rested = 0 if rest is None else rest.count.calls - rest.mark
         fades = _fades(rested)
         with self._lock:
             self._take_in()
@@ -224,19 +221,22 @@ class Calls:
                 max(self._total_s, 0.0) / successes if successes else None,
                 len(self._active),
                 rested,
-                self._failure_weight * fades,
-                self._slowness_weight * fades,
+                1.0 if rest is None else rest.failure_weight * fades,
+                1.0 if rest is None else rest.slowness_weight * fades,
             )
 
-    def _forgive(self, took: float, rested: int) -> None:
+    def _forgive(self, took: float, rested: Mapping[_Rest, int]) -> None:
         """Keep what the agent's rest has forgiven, as this call shows that it was right."""
-        fades = _fades(rested)
         with self._lock:
             self._take_in()
-            successes = len(self._window) - self._failures
-            is_faster = took * successes <= _CLEARLY_FASTER * self._total_s
-            self._slowness_weight = self._slowness_weight * fades if is_faster else 1.0
-            self._failure_weight *= fades
+            is_faster = took * (len(self._window) - self._failures) <= _CLEARLY_FASTER * self._total_s
+            self._has_forgiven_slowness = False
+            for rest in self._rests:
+                fades = _fades(rested.get(rest, 0))
+                rest.failure_weight *= fades
+                rest.slowness_weight = rest.slowness_weight * fades if is_faster else 1.0
+                if rest.slowness_weight < 1.0:
+                    self._has_forgiven_slowness = True
 
     def _take_in(self) -> None:
         """Bring the new calls into the window, and the figures up to date. The lock is held."""
@@ -269,119 +269,3 @@ class Calls:
 
 def _fades(rested: int) -> float:
     return 1.0 if rested < FORGIVING_FROM else max(0.0, 1.0 - rested / FORGIVEN_AFTER)
-
-
-class PassesThrough:
-    """Hands on to the agent behind it what is asked of it and it does not have itself.
-
-    Names with two underscores at both ends are not handed on: Python looks for special methods at the class, so that
-    half of them would work and half would not.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-        # Not `self.agent`: where that is missing, in an object not yet made, it would be asked for here, for ever.
-        return getattr(object.__getattribute__(self, "agent"), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__") or hasattr(type(self), name):
-            object.__setattr__(self, name, value)
-        else:
-            setattr(object.__getattribute__(self, "agent"), name, value)
-
-    def __delattr__(self, name: str) -> None:
-        if name.startswith("__") or hasattr(type(self), name):
-            object.__delattr__(self, name)
-        else:
-            delattr(object.__getattribute__(self, "agent"), name)
-
-
-class Measured(PassesThrough, Composite[In, Out]):
-    """An agent whose calls are measured. It has all the attributes of the agent behind it, to read and to set.
-
-    It is no instance of that agent's class: ask ``isinstance(measured.agent, ...)``. As an async context manager it
-    enters the agent if that is one, and else does nothing. A call costs about a microsecond more.
-
-    Args:
-        agent: an object with ``async def process(self, data)``, or an ``async def f(data)``.
-        calls: the record of its calls, which several agents may share.
-        agent_id: its id in records and events; by default the agent's own.
-
-    Attributes:
-        agent: the agent behind it.
-        agent_id: its id.
-
-    Raises:
-        TypeError: `agent` is no agent.
-        ValueError: an id is not a string of 1 to 200 characters.
-    """
-
-    __slots__ = ("_calls", "agent", "agent_id")
-
-    def __init__(self, agent: Any, calls: Calls, *, agent_id: str | None = None) -> None:
-        self.agent: Any = as_agent(agent)
-        self.agent_id: str = agent_id_of(self.agent) if agent_id is None else check_id(agent_id, "agent_id")
-        self._calls: Calls = calls
-        super().__init__([self.agent])
-
-    def __repr__(self) -> str:
-        return f"<{self.agent!r}, measured>"
-
-    async def process(self, data: In, /) -> Out:
-        """Call the agent. A call that is cancelled is no failure, nor a success."""
-        calls = self._calls
-        begun = trio.current_time()
-        rested = calls.begin()
-        try:
-            output: Out = await self.agent.process(data)
-        except Exception:
-            calls.fail()
-            raise
-        except BaseException:
-            calls.give_back()
-            raise
-        calls.succeed(trio.current_time() - begun, rested)
-        return output
-
-
-class MeasuredGuard(PassesThrough, BreakerGuard[In, Out]):
-    """A measured agent behind its circuit breaker, with all the attributes of the agent.
-
-    The breaker stands in front, so that a pool sees it, and a call that it refuses is none of the agent's.
-    """
-
-    __slots__ = ()
-
-
-def measured(
-    agent: Any, calls: Calls, *, agent_id: str | None = None, breaker: CircuitBreaker | None = None
-) -> Measured[Any, Any] | MeasuredGuard[Any, Any]:
-    """Return `agent` as one whose calls are measured, and that is guarded by `breaker` if there is one.
-
-    Args:
-        agent: an object with ``async def process(self, data)``, or an ``async def f(data)``.
-        calls: the record of its calls.
-        agent_id: its id in records and events; by default the agent's own.
-        breaker: the circuit breaker, or None.
-
-    Raises:
-        TypeError: `agent` is no agent.
-        ValueError: an id is not a string of 1 to 200 characters.
-    """
-    inner = Measured[Any, Any](agent, calls, agent_id=agent_id)
-    return inner if breaker is None else MeasuredGuard[Any, Any](breaker, inner)
-
-
-def refused_for(breaker: CircuitBreaker) -> float | None:
-    """Return the seconds for which `breaker` refuses calls, 0 while its probes are out; None if it lets one through.
-
-    One that is open, but let a probe through now, does not refuse: else nobody would ever probe it. Outside of Trio,
-    where no time passes, an open one refuses for ever.
-    """
-    try:
-        return breaker.retry_after()
-    except RuntimeError:
-        return math.inf if breaker.state is BreakerState.OPEN else None

@@ -97,9 +97,9 @@ def plan(
     it is the one whose ids come first, compared one after the other. An agent may serve twice.
 
     Args:
-        catalogue: the registered agents.
+        catalogue: the registered agents; those that are not available by their definitions are not chosen.
         capabilities: what is to be done, in order; one is enough.
-        excluded: agents that are not to be chosen, each with the reason, in words.
+        excluded: further agents that are not to be chosen, each with the reason, in words.
         last_resort: agents of which as few as possible are to be chosen, whatever their scores, unless these are 0.
 
     Raises:
@@ -108,6 +108,8 @@ def plan(
         ValueError: `capabilities` is empty.
     """
     asked = checked_capabilities(capabilities)
+    if catalogue.unavailable:
+        excluded = {**catalogue.unavailable, **excluded}
     steps: list[Choices] = []
     for capability in reversed(asked):
         scores = {

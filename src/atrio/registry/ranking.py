@@ -5,12 +5,12 @@ The score is the product of *capability score*, *performance* and *availability*
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
 
+from atrio.registry.definitions import visible
 from atrio.registry.performance import RECENT, CallsSnapshot
 
 __all__ = ["ENOUGH", "Candidate", "Standing", "availability_of", "candidates_of", "performance_of", "ranked"]
@@ -34,9 +34,10 @@ class Standing:
         calls: what its calls have shown.
         capacity: calls that it takes at once, at least 1.
         missing: what it needs and does not have: names of environment variables.
-        refused_for: seconds for which its circuit breaker refuses calls, 0 while its probes are out, infinite where
-            that is not known; None if it has none, or one that lets a call through.
+        refused_for: seconds for which its circuit breaker refuses calls, 0 while its probes are out; None if it has
+            none, or one that lets a call through.
         beyond: what a call takes that the machine has not, in words; None if the machine holds one.
+        unavailable: why it cannot work here, as its definition says; None if it says nothing.
     """
 
     agent_id: str
@@ -46,6 +47,7 @@ class Standing:
     missing: tuple[str, ...] = ()
     refused_for: float | None = None
     beyond: str | None = None
+    unavailable: str | None = None
 
 
 @attrs.frozen
@@ -59,8 +61,8 @@ class Candidate:
         performance: what its calls have shown, from 0 to 1; 1 until 20 were seen.
         availability: the share of its capacity that is free, from 0 to 1; 0 if it cannot work now.
         reasons: a phrase for each of the three factors, in this order.
-        refusal: why it cannot work now: what it needs is missing, or its circuit breaker is open. None if it can, even
-            where all of its places are taken.
+        refusal: why it cannot work now: its definition says so, what it needs is missing, or its circuit breaker is
+            open. None if it can, even where all of its places are taken.
     """
 
     agent_id: str
@@ -80,7 +82,7 @@ class Candidate:
         told = [f"{name} {_figure(value)}" for name, value in factors.items()]
         for place, reason in enumerate(self.reasons):
             told[place] += f" ({reason})"
-        return f"{self.agent_id}: {_figure(self.score)} = {' x '.join(told)}"
+        return f"{visible(self.agent_id)}: {_figure(self.score)} = {' x '.join(told)}"
 
 
 def ranked(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -170,6 +172,8 @@ def availability_of(standing: Standing) -> tuple[float, str]:
 
 
 def _refusal(standing: Standing) -> str | None:
+    if standing.unavailable is not None:
+        return standing.unavailable
     if standing.missing:
         names = ", ".join(standing.missing)
         return f"it needs {names}, which {'is' if len(standing.missing) == 1 else 'are'} not set"
@@ -180,7 +184,7 @@ def _refusal(standing: Standing) -> str | None:
         return None
     if not wait:
         return "its circuit breaker is half-open and its probes are out"
-    return "its circuit breaker is open" + ("" if math.isinf(wait) else f" for another {_figure(wait)} s")
+    return f"its circuit breaker is open for another {_figure(wait)} s"
 
 
 def _performance_in_words(calls: CallsSnapshot, fastest: float | None) -> str:
@@ -203,4 +207,4 @@ def _counted(number: int, what: str) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"  # else it would be written as 1e+03

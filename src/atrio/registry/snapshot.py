@@ -15,52 +15,57 @@ _UNORDERED: Final = 1 << 62
 
 
 class _Bucket:
-    """The agents that one look-up finds."""
+    """The agents that one look-up finds.
 
-    __slots__ = ("_answer", "_discarded", "_last", "_places", "generation")
+    They are a list as long as none is taken out, and a dict from then on: of ten thousand agents the lists fit into a
+    processor's cache, and the dicts do not.
+    """
 
-    def __init__(self, generation: int, places: dict[str, int], last: int) -> None:
+    __slots__ = ("_agents", "_answer", "_discarded", "_last", "generation")
+
+    def __init__(self, generation: int, agents: list[str] | dict[str, None], last: int) -> None:
         self.generation = generation
-        self._places = places
+        self._agents = agents
         self._last = last  # the highest place, or _UNORDERED where the places are not in order
         self._discarded = 0
         self._answer: tuple[str, ...] | None = None
 
     def copy(self, generation: int) -> _Bucket:
-        return _Bucket(generation, self._places.copy(), self._last)
+        return _Bucket(generation, self._agents.copy(), self._last)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._agents)
 
     def add(self, agent_id: str, place: int) -> None:
         self._last = place if place > self._last else _UNORDERED
-        self._places[agent_id] = place
+        agents = self._agents
+        if isinstance(agents, list):
+            agents.append(agent_id)
+        else:
+            agents[agent_id] = None
         self._answer = None
 
     def discard(self, agent_id: str) -> None:
-        del self._places[agent_id]
-        self._answer = None
+        agents = dict.fromkeys(self._agents) if isinstance(self._agents, list) else self._agents
+        del agents[agent_id]
         # A dict keeps the holes that deletions leave, and walks over them.
         self._discarded += 1
-        if self._discarded > len(self._places):
-            self._places = dict(self._places)
+        if self._discarded > len(agents):
+            agents = dict(agents)
             self._discarded = 0
+        self._agents = agents
+        self._answer = None
 
-    def ids(self) -> tuple[str, ...]:
-        """Return the agents in the order of their registration."""
+    def ids(self, places: dict[str, int]) -> tuple[str, ...]:
+        """Return the agents in the order of their registration, given the place of each in it."""
         if self._answer is None:
-            places = self._places
+            agents = self._agents
             # Nothing but the answer is kept, as several threads may ask at once.
-            self._answer = tuple(places if self._last < _UNORDERED else sorted(places, key=places.__getitem__))
+            self._answer = tuple(agents if self._last < _UNORDERED else sorted(agents, key=places.__getitem__))
         return self._answer
 
 
 _Buckets: TypeAlias = dict[str, _Bucket]
-
-
-def _found(buckets: _Buckets, key: str) -> tuple[str, ...]:
-    bucket = buckets.get(key)
-    return () if bucket is None else bucket.ids()
 
 
 class _Lookups:
@@ -93,15 +98,15 @@ class _Lookups:
 
     def by_capability(self, capability: str) -> tuple[str, ...]:
         """Return the agents that have `capability`, in the order of registration."""
-        return _found(self._by_capability, capability)
+        return self._found(self._by_capability, capability)
 
     def by_input(self, schema: str) -> tuple[str, ...]:
         """Return the agents whose input schema is `schema` itself, in the order of registration."""
-        return _found(self._by_input, schema)
+        return self._found(self._by_input, schema)
 
     def by_output(self, schema: str) -> tuple[str, ...]:
         """Return the agents whose output schema is `schema`, in the order of registration."""
-        return _found(self._by_output, schema)
+        return self._found(self._by_output, schema)
 
     def consumers(self, output_schema: str) -> tuple[str, ...]:
         """Return the agents that take what has `output_schema`, in the order of registration."""
@@ -111,15 +116,20 @@ class _Lookups:
             return exact or anything
         return tuple(sorted([*exact, *anything], key=self._places.__getitem__))
 
+    def _found(self, buckets: _Buckets, key: str) -> tuple[str, ...]:
+        bucket = buckets.get(key)
+        return () if bucket is None else bucket.ids(self._places)
+
 
 class Catalogue(_Lookups, Mapping[str, AgentDefinition]):
     """The registered agents at one moment: definitions by id, in the order of registration. Nothing changes it.
 
     Attributes:
         definitions: the same as a plain read-only mapping, for loops that look up a great many.
+        unavailable: those that cannot work here, as their definitions say, each with the reason.
     """
 
-    __slots__ = ("definitions",)
+    __slots__ = ("definitions", "unavailable")
 
     def __init__(
         self,
@@ -128,9 +138,11 @@ class Catalogue(_Lookups, Mapping[str, AgentDefinition]):
         by_capability: _Buckets,
         by_input: _Buckets,
         by_output: _Buckets,
+        unavailable: dict[str, str],
     ) -> None:
         super().__init__(places, by_capability, by_input, by_output)
         self.definitions: Mapping[str, AgentDefinition] = MappingProxyType(definitions)
+        self.unavailable: Mapping[str, str] = MappingProxyType(unavailable)
 
     def __getitem__(self, agent_id: str) -> AgentDefinition:
         return self.definitions[agent_id]
@@ -152,11 +164,12 @@ class Index(_Lookups):
     outer dicts, and of the agents found by a key those that it touches.
     """
 
-    __slots__ = ("_definitions", "_frozen", "_generation", "_next")
+    __slots__ = ("_definitions", "_frozen", "_generation", "_next", "_unavailable")
 
     def __init__(self) -> None:
         super().__init__({}, {}, {}, {})
         self._definitions: dict[str, AgentDefinition] = {}
+        self._unavailable: dict[str, str] = {}
         self._frozen: Catalogue | None = None
         self._generation = 0
         self._next = 0
@@ -171,6 +184,8 @@ class Index(_Lookups):
         else:
             self._withdraw(agent_id, former)
         self._definitions[agent_id] = definition
+        if definition.unavailable is not None:
+            self._unavailable[agent_id] = definition.unavailable
         place = self._places[agent_id]
         for buckets, key in self._keys(definition):
             self._own(buckets, key).add(agent_id, place)
@@ -191,7 +206,12 @@ class Index(_Lookups):
         """Return the agents as they are now."""
         if self._frozen is None:
             self._frozen = Catalogue(
-                self._definitions, self._places, self._by_capability, self._by_input, self._by_output
+                self._definitions,
+                self._places,
+                self._by_capability,
+                self._by_input,
+                self._by_output,
+                self._unavailable,
             )
         return self._frozen
 
@@ -201,6 +221,7 @@ class Index(_Lookups):
         self._frozen = None
         self._generation += 1
         self._definitions = self._definitions.copy()
+        self._unavailable = self._unavailable.copy()
         self._places = self._places.copy()
         self._by_capability = self._by_capability.copy()
         self._by_input = self._by_input.copy()
@@ -216,12 +237,13 @@ class Index(_Lookups):
         """Return the bucket of `key`, one that no catalogue shares."""
         bucket = buckets.get(key)
         if bucket is None:
-            bucket = buckets[key] = _Bucket(self._generation, {}, -1)
+            bucket = buckets[key] = _Bucket(self._generation, [], -1)
         elif bucket.generation != self._generation:
             bucket = buckets[key] = bucket.copy(self._generation)
         return bucket
 
     def _withdraw(self, agent_id: str, definition: AgentDefinition) -> None:
+        self._unavailable.pop(agent_id, None)
         for buckets, key in self._keys(definition):
             bucket = self._own(buckets, key)
             bucket.discard(agent_id)

@@ -4,13 +4,15 @@ They are found as E. L. Lawler ranks solutions (Management Science 18, 1972): af
 left of the set is split by the first agent in which a chain differs from it, and the best of each part waits its turn.
 The best of a part is read off a table of the best ends of chains, which is grown from the last agents backwards, as far
 as somebody looks. Its ends may come back to an agent that the part begins with. So what it says is at first a bound,
-and only if such a part comes to its turn a table is made that avoids those agents. Each suggestion so takes time in
-proportion to the catalogue at most, however many chains there are, and where there are no more, that is found as fast.
+and only if such a part comes to its turn a table is made that avoids those agents. A table takes time in proportion to
+the catalogue, however many chains there are. Where none leads back to where it was, one is enough for all suggestions,
+and for the answer that there are no more; else the next one may take as many as the chains before it have agents.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
@@ -34,7 +36,7 @@ def suggest(catalogue: Catalogue, start: str, end: str, limit: int | None = 10) 
     alone counts with both its scores, with one where `start` is `end`.
 
     Args:
-        catalogue: the registered agents.
+        catalogue: the registered agents; those that are not available by their definitions are in no chain.
         start: the capability of the first agent.
         end: that of the last one.
         limit: how many chains at most, at least 1; None for all that there are.
@@ -67,9 +69,7 @@ class _Scores:
 
     @staticmethod
     def between(definition: AgentDefinition) -> float:
-        # What is not said is 1, and nothing is better.
-        scores = definition.scores
-        return max(scores.values()) if len(scores) == len(definition.capabilities) else 1.0
+        return definition.best_score
 
     def last(self, definition: AgentDefinition) -> float:
         return definition.score(self._end)
@@ -79,10 +79,11 @@ _Entry = tuple[Decimal, str]
 """An agent with the product of the best end of a chain that begins with it, negative, so that the best sorts first."""
 
 
-_Group = tuple[Decimal, list[tuple[float, str]]]
-"""Agents that go on in the same way: the product of what comes behind them; and of each its score, negative, and id.
+_Group = tuple[Decimal, list[str], list[float]]
+"""Agents that go on in the same way: the product of what comes behind them, negative, their ids, and their scores.
 
-The best of a group is known without multiplying, which takes longer than all else where chains are long.
+The best of a group is known without multiplying, which takes longer than all else where chains are long. Its scores are
+in a list by themselves, as ten thousand pairs would keep the garbage collector busy.
 """
 
 
@@ -90,9 +91,20 @@ def _entry(behind: Decimal, score: float, agent_id: str) -> _Entry:
     return product(exact(score), behind), agent_id
 
 
+def _entries(group: _Group) -> Iterator[_Entry]:
+    behind, agents, scores = group
+    return (_entry(behind, score, agent_id) for agent_id, score in zip(agents, scores, strict=True))
+
+
+def _best_in(group: _Group) -> _Entry:
+    behind, agents, scores = group
+    best = max(scores)
+    return _entry(behind, best, min(each for each, score in zip(agents, scores, strict=True) if score == best))
+
+
 def _best_of(groups: list[_Group]) -> Best:
-    value, agent_id = min(_entry(behind, *min(members)) for behind, members in groups)
-    return Best(value.copy_negate(), agent_id, min(agent_id for _, members in groups for _, agent_id in members))
+    value, agent_id = min(map(_best_in, groups))
+    return Best(value.copy_negate(), agent_id, min(min(agents) for _, agents, _ in groups))
 
 
 class _Ends:
@@ -111,7 +123,7 @@ class _Ends:
         self._catalogue = catalogue
         self._scores = scores
         self._last = last
-        self._met = set(avoiding)
+        self._met = {*avoiding, *catalogue.unavailable}
         # By length, less one: the agents whose shortest ends have that length, by what they take.
         self._layers: list[dict[str, list[_Group]]] = []
         # By length, less one: the best of them, but only for schemas that nothing shorter takes.
@@ -156,15 +168,15 @@ class _Ends:
         layer: dict[str, list[_Group]],
     ) -> None:
         """Put those of `agents` that were not met yet into `layer`, grouped by what they take."""
-        catalogue, met = self._catalogue, self._met
-        groups: dict[str, list[tuple[float, str]]] = {}
-        for agent_id in agents:
-            if agent_id not in met:
-                met.add(agent_id)
-                definition = catalogue[agent_id]
-                groups.setdefault(definition.input_schema, []).append((-score(definition), agent_id))
-        for schema, members in groups.items():
-            layer.setdefault(schema, []).append((behind, members))
+        definitions, met = self._catalogue.definitions, self._met
+        new = [agent_id for agent_id in agents if agent_id not in met]
+        met.update(new)
+        by_input: defaultdict[str, list[str]] = defaultdict(list)
+        for agent_id in new:
+            by_input[definitions[agent_id].input_schema].append(agent_id)
+        for schema, members in by_input.items():
+            scores = [score(definitions[agent_id]) for agent_id in members]
+            layer.setdefault(schema, []).append((behind.copy_negate(), members, scores))
 
     def after(self, schema: str) -> Best | None:
         """Return the best agent that takes what has `schema`, of those with the shortest ends; None if none was met."""
@@ -198,7 +210,7 @@ class _Ends:
         if key not in self._sorted:
             layer = self._layers[depth]
             groups = [group for each in {schema, ANY_SCHEMA} for group in layer.get(each, ())]
-            found = [_entry(behind, *member) for behind, members in groups for member in members]
+            found = [entry for group in groups for entry in _entries(group)]
             self._sorted[key] = sorted(found, key=itemgetter(1)) if by_id else sorted(found)
         return self._sorted[key]
 
@@ -245,9 +257,13 @@ class _Search:
     def __init__(self, catalogue: Catalogue, start: str, end: str) -> None:
         self._catalogue = catalogue
         self._start = start
-        self._last = frozenset(catalogue.by_capability(end))
+        self._last = frozenset(self._able(end))
         self._scores = _Scores(start, end)
         self._turns: list[_Turn] = []
+
+    def _able(self, capability: str) -> tuple[str, ...]:
+        agents, unavailable = self._catalogue.by_capability(capability), self._catalogue.unavailable
+        return tuple(each for each in agents if each not in unavailable) if unavailable else agents
 
     def chains(self) -> Iterator[tuple[str, ...]]:
         """Return them, best first."""
@@ -264,7 +280,7 @@ class _Search:
 
     def _first_ones(self, ends: _Ends) -> Iterator[_Entry]:
         catalogue, scores = self._catalogue, self._scores
-        waiting = catalogue.by_capability(self._start)
+        waiting = self._able(self._start)
         yield from sorted((scores.alone(catalogue[each]).copy_negate(), each) for each in waiting if each in self._last)
         # By what they give, as there are far fewer schemas than agents to ask about at each depth.
         behind: dict[str, list[str]] = {}
@@ -274,8 +290,8 @@ class _Search:
         depth = 0
         while behind and ends.reaches(depth):
             ready = [(best.product.copy_negate(), behind.pop(schema)) for schema, best in ends.met_at(depth, behind)]
-            groups = [(value, [(scores.first(catalogue[each]), each) for each in agents]) for value, agents in ready]
-            yield from sorted(_entry(behind, *member) for behind, members in groups for member in members)
+            groups = [(value, agents, [scores.first(catalogue[each]) for each in agents]) for value, agents in ready]
+            yield from sorted(entry for group in groups for entry in _entries(group))
             depth += 1
 
     def _queue(self, part: _Part) -> None:

@@ -22,6 +22,9 @@ _LARGEST_FLOAT: Final = 1.7976931348623157e308
 _SHORT_ENOUGH: Final = 400
 """Characters of text in a line that need not be cut, even if each of them is escaped."""
 _LONG_TEXTS: Final = frozenset({"error_message", "error_stack"})
+_NAMES: Final = frozenset({"provider", "model", "finish_reason"})
+_LONGEST_NAME: Final = 100
+"""Bytes of what others named: no id, so that it need not be whole."""
 _LONGEST_TEXTS: Final = 3000
 """Bytes of all texts of a line in JSON: with names, numbers and the host's own the line stays below 4,096."""
 _LEAST_ROOM: Final = 300
@@ -59,7 +62,8 @@ class _Shape:
     def __init__(self, kind: type[Any]) -> None:
         types = {field.name: str(field.type).partition(" ")[0] for field in attrs.fields(kind)}
         texts = tuple(name for name, of in types.items() if of == "str")
-        self.ids = tuple(name for name in texts if name not in _LONG_TEXTS)
+        self.names = tuple(name for name in texts if name in _NAMES)
+        self.ids = tuple(name for name in texts if name not in _LONG_TEXTS and name not in _NAMES)
         self.long_texts = tuple(name for name in texts if name in _LONG_TEXTS)
         self.ints = tuple(name for name, of in types.items() if of == "int")
         self.floats = tuple(name for name, of in types.items() if of == "float")
@@ -105,6 +109,9 @@ def fields_of(event: Event) -> dict[str, Any]:
         text = fields[name]
         if text is not None:
             fields[name] = _shortened.get(text) or _short_id(text)
+    for name in shape.names:
+        if fields[name] is not None:
+            fields[name] = cut(_text_of(fields[name]), _LONGEST_NAME)
     for name in shape.long_texts:
         if fields[name] is not None:
             _cut_long_texts(fields, shape, _ESCAPED)
@@ -123,9 +130,12 @@ def make_plain(line: dict[str, Any], kind: type[Event]) -> None:
             line[name] = _bounded(line[name])
         elif not (line[name] is None or isinstance(line[name], float)):
             line[name] = cut(_text_of(line[name]), LONGEST_ID, utf8_size)
-    for name in (*shape.ids, *shape.long_texts):
+    for name in (*shape.ids, *shape.names, *shape.long_texts):
         if line[name] is not None:
             line[name] = _text_of(line[name])
+    for name in shape.names:
+        if line[name] is not None:
+            line[name] = cut(line[name], _LONGEST_NAME, utf8_size)
     for name in shape.ids:
         if line[name] is not None:
             line[name] = cut(line[name], LONGEST_ID, utf8_size)

@@ -1,42 +1,15 @@
-"""For tests of what is built on atrio: scripted agents, captured events, virtual time.
-
-Nothing here needs a test framework. With pytest-trio the fixture ``autojump_clock`` gives an async test virtual time;
-without it, or under Hypothesis, :func:`run_in_virtual_time` does.
-"""
+"""Agents that do what they are told: `ScriptedAgent` and its steps."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import random
-from collections.abc import Awaitable, Callable, Generator
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final
 
 import attrs
 import trio
-from trio.testing import MockClock
 
-from atrio._stamps import Stamps, stamps
 from atrio._validation import check_at_least, check_count, check_id
-from atrio.events import Event, observe
-
-__all__ = [
-    "ECHO",
-    "Call",
-    "CapturedEvents",
-    "ScriptedAgent",
-    "Step",
-    "answer",
-    "cancel_at_checkpoint",
-    "capture_events",
-    "fail",
-    "fixed_stamps",
-    "run_in_virtual_time",
-]
-
-T = TypeVar("T")
-E = TypeVar("E", bound=Event)
 
 
 class _Echo:
@@ -183,107 +156,3 @@ async def _play(step: Step) -> None:
         await trio.sleep(step.after)
     if step.error is not None:
         raise step.error if isinstance(step.error, BaseException) else step.error()
-
-
-class CapturedEvents(list[Event]):
-    """The events of a block, in order."""
-
-    def of(self, kind: type[E]) -> list[E]:
-        """Return the events of one class."""
-        return [event for event in self if isinstance(event, kind)]
-
-    @property
-    def names(self) -> list[str]:
-        """The events' dotted names."""
-        return [event.event_name for event in self]
-
-
-@contextlib.contextmanager
-def capture_events() -> Generator[CapturedEvents]:
-    """Collect the events of the block and of the tasks begun in it."""
-    captured = CapturedEvents()
-    with observe(captured.append):
-        yield captured
-
-
-@contextlib.contextmanager
-def fixed_stamps(start: datetime = datetime(2026, 1, 1, tzinfo=UTC), *, seed: int = 0) -> Generator[None]:
-    """Make run ids and times of day reproducible: with a MockClock and seeded jitter, a run is the same to the byte.
-
-    Args:
-        start: the time of day at which Trio's clock is 0.
-        seed: of the run ids.
-    """
-    ids = random.Random(seed)  # noqa: S311 - reproducible is what these are for
-    ordered = itertools.count()
-
-    def new_run_id() -> str:
-        # A UUIDv7 like any other, in the order of their making: a count in place of the time.
-        return f"{next(ordered) << 80 | 7 << 76 | 2 << 62 | ids.getrandbits(62):032x}"
-
-    def utc_now() -> datetime:
-        try:
-            return start + timedelta(seconds=trio.current_time())
-        except RuntimeError:  # outside of Trio, where no time passes
-            return start
-
-    token = stamps.set(Stamps(new_run_id, utc_now))
-    try:
-        yield
-    finally:
-        stamps.reset(token)
-
-
-def run_in_virtual_time(function: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Run an async function with ``trio.run`` on a clock that jumps over every wait, and return what it returns.
-
-    For tests that cannot be async themselves, as with Hypothesis. An agent that works in a thread needs real time.
-
-    Args:
-        function: the async function.
-        args: its arguments.
-    """
-    return trio.run(function, *args, clock=MockClock(autojump_threshold=0))
-
-
-class _CancelAt(trio.abc.Instrument):
-    """Cancels a scope when a task has stopped for the nth time since it was watched."""
-
-    def __init__(self, task: trio.lowlevel.Task, scope: trio.CancelScope, number: int) -> None:
-        self._task = task
-        self._scope = scope
-        self._left = number
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if task is self._task:
-            self._left -= 1
-            if self._left == 0:
-                self._scope.cancel()
-
-
-async def cancel_at_checkpoint(number: int, function: Callable[..., Awaitable[Any]], *args: Any) -> bool:
-    """Call an async function and cancel it at one of its checkpoints.
-
-    Call it with 1, 2, 3, ... until it returns False: so every way out of the function is taken once.
-
-    Args:
-        number: at which checkpoint of the calling task, from 1.
-        function: the async function.
-        args: its arguments.
-
-    Returns:
-        Whether it was cancelled: False if it ended before, or went on in spite of it.
-
-    Raises:
-        TypeError: `number` is no int.
-        ValueError: `number` is below 1.
-    """
-    check_count(number, "number")
-    with trio.CancelScope() as scope:
-        instrument = _CancelAt(trio.lowlevel.current_task(), scope, number)
-        trio.lowlevel.add_instrument(instrument)
-        try:
-            await function(*args)
-        finally:
-            trio.lowlevel.remove_instrument(instrument)
-    return scope.cancelled_caught
