@@ -25,7 +25,6 @@ class Planned:
 
 
 PLANNED = (
-    Planned("command line", "`atrio check`, a file of 200 agents less one of 2", "<= 100 ms"),
     Planned("history", "a run with the history on / with it off", "<= 1.1"),
     Planned("history", "purging 100,000 runs, the longest hold of the writer", "<= 50 ms"),
     Planned("history", "`atrio status` among 1,000,000 stage records", "<= 200 ms"),

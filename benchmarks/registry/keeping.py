@@ -31,7 +31,7 @@ class Registering:
     def answer(self) -> Any:
         """Return what is found of two agents that were registered, one of them twice."""
         registry = registered({"a": definition({"one": 1.0}, "x", "y"), "b": definition({"two": 1.0}, "y", "z")})
-        registry.register("a", definition({"two": 1.0}, "y", "z"), capacity=1)
+        registry.register("a", definition({"two": 1.0}, "y", "z"))
         return [len(registry), list(registry.find_by_capability("one")), sorted(registry.find_by_capability("two"))]
 
     def time(self, loops: int) -> Cost:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.harness.programs import Cost
@@ -98,3 +99,38 @@ class Helping(Started):
     def answer(self) -> bool:
         """Return whether it says how it is used."""
         return "usage" in started(self.command)[1].lower()
+
+
+class Checking(Started):
+    """The command ``atrio check`` of a file in which half of the agents are behind a circuit breaker, all in pipelines.
+
+    Args:
+        agents: how many, an even number.
+        starts: how often it is started.
+    """
+
+    def __init__(self, agents: int, starts: int = STARTS) -> None:
+        self._directory = TemporaryDirectory(prefix="atrio-check-")
+        file = Path(self._directory.name, "atrio.toml")
+        file.write_text("".join(map(_pair, range(agents // 2))))
+        super().__init__(("-c", CONSOLE_SCRIPT, "check", "--config", str(file)), starts=starts)
+
+    def answer(self) -> bool:
+        """Return whether it finds that nothing is wrong."""
+        return "nothing is wrong" in started(self.command)[1]
+
+
+def _pair(number: int) -> str:
+    return f"""
+[agents.valid-{number}]
+extends = "json_validator"
+breaker = {{ failure_threshold = 3, recovery_timeout = 30.0 }}
+configuration = {{ schema = {{ type = "object", required = ["id"] }} }}
+
+[agents.short-{number}]
+extends = "json_transformer"
+configuration = {{ expression = "{{id: id, words: length(text)}}" }}
+
+[pipelines.tickets-{number}]
+stages = ["valid-{number}", {{ agent = "short-{number}", attempts = 2, timeout = 5 }}]
+"""

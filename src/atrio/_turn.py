@@ -34,7 +34,7 @@ class Turn:
     def __init__(self) -> None:
         self._parked = trio.lowlevel.ParkingLot()
         self._standing_by = False
-        # How often somebody began a turn, or went on in one. For those who were woken and did not run yet: how often that
+        # How often somebody began a turn, or went on in one. For those who were woken and did not run yet: how often it
         # had been by then.
         self._moves = 0
         self._woken_at: dict[trio.lowlevel.Task, int] = {}

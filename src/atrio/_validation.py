@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 MAXIMUM_ID_LENGTH = 200
+
+_KEYS_BEGIN: Final = ("sk-", "sk_", "gsk_", "hf_", "AIza", "xai-", "ghp_")
+_LONG: Final = 20
+_VERY_LONG: Final = 32
 
 
 def check_id(value: object, what: str) -> str:
@@ -173,3 +177,17 @@ def of_type(kind: type, example: str) -> Callable[[object, Attribute[Any], objec
             )
 
     return validate
+
+
+def may_be_secret(name: str) -> bool:
+    """Say whether what stands where the name of a variable belongs may be a secret: it is not to be shown then.
+
+    Args:
+        name: the text. It may be one if it begins as keys of well-known services do, or is long, and of small and
+            capital letters, with digits among them or very long.
+    """
+    if name.startswith(_KEYS_BEGIN):
+        return True
+    is_mixed = name != name.upper() and name != name.lower()
+    has_digits = any(each.isdigit() for each in name)
+    return is_mixed and len(name) >= (_LONG if has_digits else _VERY_LONG)

@@ -344,6 +344,8 @@ class TestKey:
         [
             answers(401, {"error": {"message": f"wrong key {KEY}"}}),
             answers(500, (f"{'x' * 190}{KEY}").encode()),
+            answers(500, (f"{' ' * 19_990}{KEY}").encode()),
+            breaks(httpx2.RemoteProtocolError(f"{'x' * 190}{KEY}")),
             answers(200, {"error": KEY}),
             breaks(httpx2.RemoteProtocolError(KEY)),
             says("", refusal=KEY),

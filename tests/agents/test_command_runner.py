@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atrio import Pipeline, Stage, StageConfig, is_transient
-from atrio.agents import CommandError, CommandNotStartedError, CommandRunner, InvalidDataError
+from atrio.agents import CommandError, CommandNotStartedError, CommandRunner, InvalidDataError, _processes
+from atrio.agents._processes import run
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -253,15 +254,41 @@ async def test_no_file_stays_open():
     assert open_files() == before
 
 
+@pytest.mark.parametrize("command", [["cat"], ["sleep", "600"]])
+async def test_its_pipes_are_closed_and_not_left_to_the_garbage_collector(command, monkeypatch):
+    processes, open_process = [], trio.lowlevel.open_process
+
+    async def noted(*args, **options):
+        processes.append(await open_process(*args, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(trio.lowlevel, "open_process", noted)
+    with trio.move_on_after(0.2 if command[0] == "sleep" else 20):
+        await run(command, b"given" * 100_000, max_output=1_000_000, grace=0)
+    (process,) = processes
+    assert [stream.fileno() for stream in (process.stdin, process.stdout, process.stderr)] == [-1] * 3
+
+
+async def test_what_nobody_has_read_when_it_ends_is_read_then(monkeypatch):
+    async def deaf(_):
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(_processes._Program, "_listen", deaf)
+    monkeypatch.setattr(_processes._Program, "_keep_tail", deaf)
+    ended = await run(["sh", "-c", "echo out; echo err >&2; exit 3"], b"", max_output=100, grace=0)
+    assert ended == (3, b"out\n", b"err\n", False)
+    assert await run(["echo", "out"], b"", max_output=2, grace=0) == (0, b"ou", b"", True)
+
+
 async def test_many_at_once():
     got = []
 
-    async def run(number):
+    async def ask(number):
         got.append(await CommandRunner(["cat"]).process(number))
 
     async with trio.open_nursery() as nursery:
         for number in range(20):
-            nursery.start_soon(run, number)
+            nursery.start_soon(ask, number)
     assert sorted(got) == list(range(20))
 
 

@@ -237,6 +237,10 @@ def test_it_asks_now_and_then_whether_it_is_still_wanted():
         raise Unwanted
 
     small = list(range(3_000))
+    # What is copied, before and after, is too little for it; so is it the evaluation that asks.
+    with pytest.raises(Unwanted):
+        Expression("length([?@ != `5`])").value(small, poll)
+    assert Expression("length(@)").value(small, poll) == 3_000
     with pytest.raises(Unwanted):
         Expression("[?@ != `5`].[@, @]").value(small, poll)
     with pytest.raises(Unwanted):

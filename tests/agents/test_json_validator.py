@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from atrio import Pipeline, Stage, is_transient
 from atrio.agents import DataProblem, InvalidDataError, JsonValidator
 from atrio.agents import _schema_check as check
+from atrio.agents._processes import Ended
+from atrio.agents._schema_work import repetition_of, work_of
 
 ORDER = {
     "type": "object",
@@ -187,7 +189,123 @@ class TestSchemasThatReferToThemselves:
     )
     def test_are_found(self, schema, expected):
         validator = JsonValidator(schema)
-        assert (validator._references, validator._is_recursive) == expected
+        assert validator._work[:2] == expected
+
+
+def doubling(levels, last):
+    """A schema whose last part is reached in 2**levels ways."""
+    parts = {f"l{level}": {"allOf": [{"$ref": f"#/$defs/l{level + 1}"}] * 2} for level in range(levels)}
+    return {"$ref": "#/$defs/l0", "$defs": {**parts, f"l{levels}": last}}
+
+
+class Refused(Exception):
+    pass
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Nothing is looked at here: it raises."""
+
+    class Validator:
+        def is_valid(self, data):
+            raise Refused
+
+        iter_errors = is_valid
+
+    monkeypatch.setattr("atrio.agents._schema_check.validator_of", lambda *_, **__: Validator())
+
+
+class TestWhatTakesLongIsNotDoneHere:
+    @pytest.mark.parametrize(
+        ("schema", "data"),
+        [
+            ({"pattern": "^([a-z]{1,500}){1,40}$"}, "a" * 1_500),
+            ({"pattern": "^(([a-z]{1,500}){1,100})$"}, "a" * 1_000),
+            ({"items": {"properties": {"a": {"pattern": "a[ab]{1000}c"}}}}, [{"a": "ab" * 5_000}]),
+            ({"patternProperties": {"^(([a-z]{1,500}){1,100})$": {}}}, {"a" * 1_000: 1}),
+            ({"allOf": [{"anyOf": [{"pattern": "(a{1,30}){1,30}"}]}] * 40}, "a" * 1_000),
+            (doubling(25, {"type": "string"}), "a"),
+            (doubling(10, {"pattern": "[ab]{1,50}a"}), "a" * 1_000),
+        ],
+    )
+    @pytest.mark.usefixtures("held")
+    async def test_but_by_a_process(self, schema, data, monkeypatch):
+        asked = []
+
+        async def run(command, given, **_):
+            asked.append(given)
+            return Ended(0, b"[0, []]", b"", False)
+
+        monkeypatch.setattr("atrio.agents.validation.run", run)
+        assert await JsonValidator(schema).process(data) == data
+        assert len(asked) == 1
+
+    @pytest.mark.parametrize(
+        ("schema", "data"),
+        [
+            ({"pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}, "a" * 20_000),
+            ({"pattern": "^[a-z]{1,5000}$"}, "a" * 40_000),
+            ({"pattern": "^[^@]{1,64}@[^@]{1,255}$"}, "a" * 3_000),
+            ({"pattern": "^(a+)+$"}, "a" * 40_000),
+            (doubling(5, {"type": "string"}), "a" * 40_000),
+            ({"properties": {key: {"$ref": "#/$defs/x"} for key in "abcdefgh"}, "$defs": {"x": {}}}, ["a"] * 2_000),
+        ],
+    )
+    @pytest.mark.usefixtures("held")
+    async def test_and_what_does_not_is(self, schema, data):
+        with pytest.raises(Refused):
+            await JsonValidator(schema).process(data)
+
+    async def test_nor_what_is_wrong_described_where_that_does(self, monkeypatch):
+        def refuse(*_):
+            raise Refused
+
+        monkeypatch.setattr("atrio.agents._schema_check.problems_of", refuse)
+        with pytest.raises(InvalidDataError, match=r"is not as the schema asks \(131,072 problems\)") as caught:
+            await JsonValidator(doubling(17, {"type": "string"}), timeout=60, max_problems=3).process(1)
+        assert len(caught.value.problems) == 3
+
+    @pytest.mark.parametrize(
+        ("pattern", "size"),
+        [
+            *(("abc", 0), ("^a{0,1}b{1}$", 0), ("^[a-z]{1,500}$", 0), ("^\\p{L}{3,}", 0), ("^.{1,9}$", 0)),
+            *(("a{3}", 3), ("a{2,}b", 4), ("(ab){10}", 20), ("((a{1,10}b){3,5}c){2}", 112), ("(?:a|b){4}", 8)),
+            *(("(?i)[a\\]{9}]{5}", 5), ("\\({7}x", 8), ("a{3}?b", 4), ("(?<n>a){6}", 6), ("x{,5}", 0), ("(a{2", 0)),
+        ],
+    )
+    def test_sizes_of_patterns(self, pattern, size):
+        assert repetition_of(pattern) == size
+
+    @given(st.text("ab(){}[]\\^$|?*+,123:<>=!pP", max_size=40))
+    def test_any_text_has_a_size(self, text):
+        assert repetition_of(text) >= 0
+
+    def test_ways(self):
+        assert work_of(doubling(25, {})).ways == 2**25
+        assert work_of(doubling(100, {})).ways > 2**50
+        once = {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {}}}
+        assert work_of(once).ways == 1
+        assert work_of({"type": "object"}).ways == 1
+
+
+def test_the_program_has_so_much_memory_and_no_more():
+    code = (
+        "import resource, runpy, sys; runpy.run_path(sys.argv[1])['limit'](5.5)\n"
+        "print(resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU))\n"
+        "try:\n    bytearray(int(sys.argv[2]))\nexcept MemoryError:\n    print('no more')"
+    )
+    command = [sys.executable, "-c", code, check.__file__, str(check.MEMORY)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    if sys.platform == "linux":
+        assert ran.stdout == f"({check.MEMORY}, {check.MEMORY}) (6, 6)\nno more\n"
+
+
+async def test_who_takes_more_memory_is_told_so(monkeypatch, tmp_path):
+    greedy = tmp_path / "greedy.py"
+    greedy.write_text("def main(seconds):\n    raise MemoryError\n")
+    monkeypatch.setattr("atrio.agents.validation._FILE", greedy)
+    with pytest.raises(InvalidDataError, match=r"cannot be checked: it takes more than .* or 2 GB of memory"):
+        await JsonValidator(TREE).process(tree(10, {}))
 
 
 def test_the_program_imports_nothing_of_atrio():

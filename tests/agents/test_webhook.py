@@ -19,8 +19,8 @@ from scripted_endpoint import Answer, endpoint, raw_endpoint
 from atrio import Backoff, Pipeline, Stage, StageConfig, is_transient
 from atrio.agents import EndpointError, EndpointRefusedError, InvalidDataError, Webhook
 from atrio.agents._answers import meant, seconds_of
+from atrio.agents._http import reason_of
 from atrio.agents._offload import no_poll
-from atrio.agents.webhook import _why
 from atrio.testing import fixed_stamps
 
 SECRET = "sk-0123456789abcdef"  # noqa: S105 - of nothing
@@ -386,6 +386,35 @@ class TestSecrets:
         assert SECRET not in repr(webhook)
         assert "\x1b" not in str(caught.value)
 
+    @pytest.mark.parametrize("around", ["{}\n", "\t {} "])
+    async def test_with_white_space_around_them_are_in_no_error(self, around, monkeypatch):
+        monkeypatch.setenv("SHOP_TOKEN", around.format(SECRET))
+        async with endpoint(always(401, f"no such key: {SECRET}.".encode())) as server:
+            with pytest.raises(EndpointRefusedError, match=r"no such key: \*\*\*\.$"):
+                await Webhook(server.url, headers_env={"X-Key": "SHOP_TOKEN"}).process(1)
+
+    @pytest.mark.parametrize("before", [150, 190, 195, 1_990, 19_990])
+    async def test_leave_no_part_where_an_error_is_cut(self, before):
+        # Blanks at the begin are taken off, so that the end of what is read is near the begin of what is shown.
+        body = b" " * (before - 5) + b"key: " + SECRET.encode() + b"!" * 10
+        async with endpoint(always(401, body)) as server:
+            with pytest.raises(EndpointRefusedError, match=r"Unauthorized: key: (\*\*\*|$)") as caught:
+                await Webhook(server.url, headers_env={"X-Key": "SHOP_TOKEN"}).process(1)
+        assert SECRET[:4] not in str(caught.value)
+
+    async def test_are_in_no_error_about_the_kind_of_answer(self):
+        async with endpoint(always(200, b"x", {"content-type": f"application/{SECRET}"})) as server:
+            with pytest.raises(EndpointError, match=r"it is application/\*\*\*, which is neither"):
+                await Webhook(server.url, headers_env={"X-Key": "SHOP_TOKEN"}).process(1)
+
+    async def test_are_in_no_error_where_json_writes_them_otherwise(self, monkeypatch):
+        monkeypatch.setenv("SHOP_TOKEN", 'to"ken/with\\signs')
+        for told in (r"to\"ken/with\\signs", r"to\"ken\/with\\signs"):
+            async with endpoint(always(401, f'{{"bad key": "{told}"}}'.encode())) as server:
+                with pytest.raises(EndpointRefusedError) as caught:
+                    await Webhook(server.url, headers_env={"X-Key": "SHOP_TOKEN"}).process(1)
+            assert str(caught.value).endswith('{"bad key": "***"}')
+
     async def test_are_in_no_connection_error(self):
         async with raw_endpoint(f"HTTP/1.1 {SECRET}".encode()) as url:
             with pytest.raises(ConnectionError) as caught:
@@ -429,7 +458,7 @@ def test_who_retries_failures_does_not_mean_refusals():
 
 
 def test_an_error_without_words_is_told_by_its_name():
-    assert _why(httpx2.ReadError("")) == "ReadError"
+    assert reason_of(httpx2.ReadError("")) == "ReadError"
 
 
 @pytest.fixture(scope="module")

@@ -383,3 +383,10 @@ def test_an_agent_with_a_dot_in_its_name(atrio, tmp_path):
     assert ended.code == 0
     assert json.loads(ended.out)["pipeline_id"] == "a.b"
     assert len(json.loads(ended.out)["output"]["keywords"]) == 1
+
+
+def test_options_that_are_nested_too_deeply(atrio):
+    for depth in (65, 900, 100_000):
+        ended = atrio("assemble", "reporting", "--set", f"report_writer.title={'[' * depth}{']' * depth}")
+        assert (ended.code, ended.out) == (2, "")
+        assert "nested more than 64 levels deep" in ended.err

@@ -136,7 +136,11 @@ class TestFiles:
     @pytest.mark.parametrize("content", ["", "\n \n\t\r\n"])
     def test_without_a_task_are_refused(self, batch, tmp_path, content):
         (tmp_path / "a.jsonl").write_text(content)
-        assert batch("a.jsonl") == (2, {}, ["atrio: there is no task in the input: every line of it is blank."])
+        assert batch("a.jsonl") == (
+            2,
+            {},
+            ["atrio: there is no task in the input: it is empty, or every line of it is blank."],
+        )
 
 
 class TestLines:
@@ -198,7 +202,11 @@ class TestStandardInput:
 
     def test_that_is_empty_is_refused(self, batch, stdin):
         stdin(b"\n\n")
-        assert batch("-") == (2, {}, ["atrio: there is no task in the input: every line of it is blank."])
+        assert batch("-") == (
+            2,
+            {},
+            ["atrio: there is no task in the input: it is empty, or every line of it is blank."],
+        )
 
     def test_of_wide_characters_is_refused(self, batch, stdin):
         stdin("1\n".encode("utf-16"))

@@ -268,7 +268,9 @@ class TestRefusals:
         assert said_in(atrio("bench", "quick").err) == [
             "there is no input: name files with --input, or - for standard input, a task of JSON a line."
         ]
-        assert said_in(bench("quick", lines="\n").err) == ["there is no task in the input: every line of it is blank."]
+        assert said_in(bench("quick", lines="\n").err) == [
+            "there is no task in the input: it is empty, or every line of it is blank."
+        ]
         assert said_in(atrio("bench", "quick", "--input", "none.txt").err) == [
             "'none.txt' cannot be read: No such file or directory."
         ]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from configured import SHOUTING
 
 from atrio import __version__
 
@@ -68,6 +69,7 @@ def directory(atrio, tmp_path):
     (tmp_path / "README.md").write_text("# Tides\n\nTides rise, and tides fall.\n")
     (tmp_path / "CHANGELOG.md").write_text("# Changes\n\nThe sea is patient.\n")
     assert atrio("run", "text-report", "README.md", "--log-file", "run.log").code == 0
+    (tmp_path / "shouting.py").write_text(SHOUTING.replace("(self, mark)", "(self, mark='!')"))
     command = tmp_path / "bin" / "atrio"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m atrio "$@"\n')

@@ -134,7 +134,7 @@ class TestTable:
             monkeypatch.setattr(trio, "current_time", lambda clock=trio.current_time: clock() + 90)
 
         ready_made("slow", slow)
-        assert atrio("run", "slow", "--value", "1", "--format", "table").out.startswith("slow: success in 90.0 s ")
+        assert atrio("run", "slow", "--value", "1", "--format", "table").out.startswith("slow: success in 90.0 s\n")
 
 
 class TestComplaints:
@@ -276,7 +276,7 @@ class TestMisuse:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["run"], 'Command "run" parameter PIPELINE requires an argument. See atrio run --help.'),
+            (["run"], "PIPELINE is missing. See atrio run --help."),
             (
                 ["rnu"],
                 (

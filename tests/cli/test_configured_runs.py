@@ -119,11 +119,8 @@ class TestMistakes:
 class TestDefaults:
     def test_of_the_format(self, atrio, tmp_path):
         configure(tmp_path, FILE + '[cli]\noutput_format = "json"\n')
-        ended = atrio("run", "shout", "--value", '"a"', *QUIET)
-        assert json.loads(ended.out)["output"] == "A!"
         assert json.loads(atrio("pipelines", "list").out)[0]["name"] == "shout"
         assert json.loads(atrio("agents", "list").out)[0]["name"] == "text_cleaner"
-        assert json.loads(atrio("check").out)["file"] == "atrio.toml"
 
     def test_the_command_line_wins(self, atrio, tmp_path):
         configure(tmp_path, FILE + '[cli]\noutput_format = "json"\nlog_level = "ERROR"\n')
@@ -185,3 +182,30 @@ class TestSecrets:
         assert "***" in atrio("run", self.VALUE, "--value", "1").err
         configure(tmp_path, "")
         assert self.VALUE in atrio("run", self.VALUE, "--value", "1").err
+
+
+def test_what_an_agent_imports_while_it_works_is_found_beside_the_file(atrio, tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "late_words.py").write_text("WORD = 'late'\n")
+    (tmp_path / "deep" / "late_agents.py").write_text(
+        "class Late:\n"
+        "    async def process(self, data):\n"
+        "        from late_words import WORD\n"
+        "        return data + WORD\n"
+    )
+    (tmp_path / "deep" / "atrio.toml").write_text(
+        "[agents.late]\nmodule_path = 'late_agents'\nagent_class = 'Late'\ncapabilities = ['task_processing']\n"
+        "input_schema = 'text'\noutput_schema = 'text'\n[pipelines.p]\nstages = ['late']\n"
+    )
+    ended = atrio("run", "p", "--value", '"too "', "--config", "deep/atrio.toml", *QUIET)
+    assert (ended.code, ended.out, ended.err) == (0, "too late\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", [("batch", "shout", "a.jsonl", "--max-concurrent"), ("suggest", "validation", "reporting", "--limit")]
+)
+def test_a_number_of_thousands_of_digits(atrio, file, tmp_path, words):
+    (tmp_path / "a.jsonl").write_text('"a"\n')
+    ended = atrio(*words, "9" * 5_000)
+    assert ended.code == 2
+    assert f"{words[-1]} must be a whole number" in ended.err

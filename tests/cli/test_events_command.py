@@ -86,7 +86,7 @@ class TestCheck:
         assert "problems, and 1 more" in ended.out
         assert ["torn last lines", "1"] in rows(ended.out)
         assert ended.err == (
-            "atrio: of the lines there are 1 invalid, 1 missing, 3 dropped. What was dropped could not be written: "
+            "atrio: Lines of the log: 1 invalid, 1 missing, 3 dropped. What was dropped could not be written: "
             f"stalled (3). A last line is torn, and was left out: {log('', name='run.log')}:7.\n"
         )
 
@@ -167,7 +167,7 @@ class TestSummary:
     def test_of_something_else(self, atrio, log):
         ended = atrio("events", "summary", log("hello\n"))
         assert ended.code == 1
-        assert ended.err.startswith("atrio: None of the 1 lines is a valid one of atrio's")
+        assert ended.err.startswith("atrio: The only line is not a valid one of atrio's")
 
 
 @pytest.mark.parametrize("command", ["check", "summary"])

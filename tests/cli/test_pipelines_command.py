@@ -87,22 +87,44 @@ class TestDrawn:
             '    stage0[["shout<br/>3 attempts<br/>5 s each"]]',
             '    subgraph stage1["loud<br/>3 attempts<br/>60 s each<br/>one of"]',
             '        member0["shouter"]',
-            '        member1["text_cleaner"]',
+            '        member0 -. "if it fails" .-> fallback1["text_cleaner"]',
+            '        member2["text_cleaner"]',
             "    end",
-            '    stage1 -. "if it fails" .-> fallback2["text_cleaner"]',
+            '    stage1 -. "if it fails" .-> fallback3["text_cleaner"]',
             f'    subgraph stage2["by_size<br/>60 s<br/>by {CHOOSE}"]',
-            '        member3["long: shouter"]',
-            '        member4["short: text_cleaner"]',
+            '        member4["long: shouter"]',
+            '        member4 -. "if it fails" .-> fallback5["text_cleaner"]',
+            '        member6["short: text_cleaner"]',
             "    end",
             '    subgraph stage3["both<br/>3 attempts<br/>60 s each<br/>all at once"]',
-            '        member5["loud: shouter"]',
-            '        member6["plain: text_cleaner"]',
+            '        member7["loud: shouter"]',
+            '        member7 -. "if it fails" .-> fallback8["text_cleaner"]',
+            '        member9["plain: text_cleaner"]',
             "    end",
             "    stage0 --> stage1",
             "    stage1 --> stage2",
             "    stage2 --> stage3",
             "    classDef skipped stroke-dasharray: 5 5",
             "    class stage0 skipped",
+        ]
+
+    def test_what_is_inside_of_what_a_stage_names(self, atrio, tmp_path):
+        configure(
+            tmp_path,
+            FILE + "[fan_outs.wide]\nagents = { one = 'loud', two = 'shout' }\n[pipelines.deep]\n"
+            "stages = [{ agent = 'wide', attempts = 1, timeout = 'none' }]\n",
+        )
+        assert atrio("pipelines", "show", "deep", "--format", "mermaid").out.splitlines() == [
+            "flowchart LR",
+            '    subgraph stage0["wide<br/>all at once"]',
+            '        subgraph member0["one: loud<br/>one of"]',
+            '            member1["shouter"]',
+            '            member1 -. "if it fails" .-> fallback2["text_cleaner"]',
+            '            member3["text_cleaner"]',
+            "        end",
+            '        member0 -. "if it fails" .-> fallback4["text_cleaner"]',
+            '        member5[["two: shout"]]',
+            "    end",
         ]
 
     def test_a_fallback_and_an_id_of_its_own(self, atrio, file):

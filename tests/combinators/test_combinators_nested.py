@@ -170,3 +170,34 @@ def test_a_breakers_events_are_log_lines(before, structlog_reset):
     assert (lines[0]["failures"], lines[0]["recovery_timeout_s"]) == (1, 2)
     assert [line["open_s"] for line in lines[1:]] == [3, 3]
     assert [line["seq"] - lines[0]["seq"] for line in lines] == [0, 1, 2]
+
+
+NESTED = {
+    "alone": lambda agent: agent,
+    "behind another guard": CircuitBreaker("other").guard,
+    "in a pool": lambda agent: AgentPool([echo, agent], pool_id="p"),
+    "in a pool in a pool": lambda agent: AgentPool([AgentPool([agent], pool_id="q")], pool_id="p"),
+    "a fallback": lambda agent: Fallback(echo, agent),
+    "in a fan-out": lambda agent: FanOut({"x": agent}),
+    "the default of a router": lambda agent: Router(str, {"x": echo}, agent),
+    "in a pipeline": lambda agent: Pipeline("p").add_stage(Stage("s", agent)),
+    "in a pool of pipelines": lambda agent: AgentPool([Pipeline("p").add_stage(Stage("s", agent))], pool_id="p"),
+}
+
+
+@pytest.mark.parametrize("nest", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("guard", [CircuitBreaker("twin"), RateLimiter("twin", 1)], ids=["breaker", "limiter"])
+def test_a_guard_that_a_call_would_meet_twice_is_refused(nest, guard):
+    inside = nest(guard.guard(echo))
+    with pytest.raises(
+        ValueError, match=r"^(circuit breaker|rate limiter) 'twin' guards .* already, or something in it"
+    ):
+        guard.guard(inside)
+    guard.guard(nest(echo))
+
+
+def test_a_guard_may_stand_before_what_is_side_by_side():
+    breaker, limiter = CircuitBreaker("b"), RateLimiter("l", 1)
+    one, other = (limiter.guard(breaker.guard(each)) for each in (ScriptedAgent(), ScriptedAgent()))
+    pool = AgentPool([one, other], pool_id="p")
+    assert CircuitBreaker("c").guard(RateLimiter("m", 1).guard(Fallback(pool, pool))).agent_id

@@ -216,6 +216,7 @@ class TestExceptions:
             ),
             ("shop.Nested.Inner", "there is no exception 'Nested' in 'shop'; there are Odd"),
             ("shop.Works.Error", "there is no exception 'Error' in 'shop.Works'"),
+            ("math.pi.Foo", "'math.pi' is neither a module nor a class, and has no exceptions"),
             ("shop.gone.Error", "there is no exception 'gone' in 'shop'; there are Odd"),
         ],
     )

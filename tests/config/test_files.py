@@ -193,6 +193,58 @@ def test_a_file_system_that_keeps_no_directories_is_no_failure(path, monkeypatch
     assert path.read_bytes() == b"first\nmore\n"
 
 
+def test_content_and_name_outlast_a_failure_of_power(tmp_path, monkeypatch):
+    steps = []
+
+    def note(name, original):
+        def step(*args, **options):
+            steps.append(name)
+            return original(*args, **options)
+
+        return step
+
+    def fsync(descriptor):
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        assert is_directory or os.fstat(descriptor).st_size == len(b"content")
+        steps.append("directory kept" if is_directory else "content kept")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "link", note("named", os.link))
+    monkeypatch.setattr(Path, "replace", note("named", Path.replace))
+    create(tmp_path / "new", b"content")
+    rewrite(tmp_path / "new", lambda _: b"CONTENT")
+    assert steps == ["content kept", "named", "directory kept"] * 2
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_hard_links_is_no_failure(tmp_path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    create(tmp_path / "new", b"first")
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "new", b"second")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "link", b"second")
+    assert (tmp_path / "new").read_bytes() == b"first"
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        create(tmp_path / "other", b"first")
+    assert names_in(tmp_path) == ["link", "new"]
+
+
+def test_what_a_link_may_not_be_made_for_is_not_created(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        create(tmp_path / "new", b"first")
+    assert names_in(tmp_path) == []
+
+
 def test_a_rename_does_not_get_around_write_protection(path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda file, mode: (file, mode) != (path, os.W_OK))
     with pytest.raises(PermissionError, match="it is write-protected"):

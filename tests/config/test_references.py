@@ -437,3 +437,59 @@ def test_large_files_are_quick():
     begun = time.process_time()
     assert reference_problems(configuration) == []
     assert time.process_time() - begun < 2
+
+
+INSIDE = {
+    "a member": 'members = ["one"]',
+    "a member of a pool in it": 'members = ["inner"]\n[pools.inner]\nmembers = ["one"]',
+    "a pool in it": 'members = ["inner"]\n[pools.inner]\nmembers = ["text_cleaner"]\nGUARD',
+    "the fallback of a member": 'members = ["two"]\n[agents.two]\nextends = "text_cleaner"\nfallback = ["one"]',
+    "the fallback of a pool in it": (
+        'members = ["inner"]\n[pools.inner]\nmembers = ["text_cleaner"]\nfallback = ["one"]'
+    ),
+    "a fan-out": 'members = ["f"]\n[fan_outs.f]\nagents = { a = "text_cleaner", b = "one" }',
+    "a router": 'members = ["r"]\n[routers.r]\nchoose = "@"\nagents = { a = "one" }',
+    "a pipeline": 'members = ["p"]\n[pipelines.p]\nstages = ["text_cleaner", "one"]',
+}
+SHARED = '[agents.one]\nextends = "text_cleaner"\nGUARD\n[breakers.shared]\n[rate_limits.shared]\nrate = 1\n'
+
+
+@pytest.mark.parametrize("inside", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("breaker", "a failure would count twice, and once open it would never close again"),
+        ("rate", "a call would take its tokens twice"),
+    ],
+)
+def test_a_guard_that_a_call_would_meet_twice(inside, key, why):
+    text = f"{SHARED}[pools.outer]\nGUARD\n{inside}\n".replace("GUARD", f'{key} = "shared"')
+    errors = [(path, message) for path, message, severity in problems_of(text) if severity == "error"]
+    ((path, message),) = errors
+    assert path == f"pools.outer.{key}"
+    assert message.startswith("'shared' guards '")
+    assert message.endswith(f" too, which is in 'outer': {why}; leave it out here, or there")
+
+
+def test_guards_may_be_shared_side_by_side_and_as_far_as_they_are_not_the_same():
+    text = (
+        SHARED.replace("GUARD", 'breaker = "shared"\nrate = "shared"')
+        + """
+        [agents.other]
+        extends = "text_cleaner"
+        breaker = "shared"
+        fallback = ["one"]
+        [pools.members]
+        members = ["one", "other"]
+        [pools.fallbacks]
+        members = ["text_cleaner"]
+        breaker = "shared"
+        rate = "shared"
+        fallback = ["one"]
+        [pools.own]
+        members = ["one"]
+        breaker = { failure_threshold = 2 }
+        rate = { rate = 2 }
+        """
+    )
+    assert [each for each in problems_of(text) if each[2] == "error"] == []

@@ -271,6 +271,45 @@ class TestPipelines:
         assert two.agents[1] is workspace.agent("a")
         assert two.agent_id == "p2"
 
+    def test_an_agent_that_is_a_stage_and_stands_in_for_another_is_one(self, shop):
+        shop.write(
+            "shop_resources.py",
+            """
+            log = []
+
+            class Works:
+                def __init__(self, name):
+                    self.name = name
+                    log.append(("made", name))
+
+                async def __aenter__(self):
+                    log.append(("entered", self.name))
+                    return self
+
+                async def __aexit__(self, *_):
+                    log.append(("closed", self.name))
+
+                async def process(self, data):
+                    log.append(("asked", self.name))
+                    if self.name == "a":
+                        raise ConnectionError
+                    return data
+            """,
+        )
+        text = agent("a", fallback='["b"]') + agent("b") + agent("c", fallback='["b", "a"]') + "[pools.q]\n"
+        text += "members = ['c']\nfallback = ['a']\n" + pipeline(
+            "'b'", "'a'", "'q'", "{ agent = 'b', stage_id = 'again' }"
+        )
+        text = text.replace('"shop"', f'"{shop.module}_resources"')
+        workspace = Workspace(shop.load(text))
+        assert run(workspace.pipeline("p"), "x") == ["x"]
+        log = sys.modules[f"{shop.module}_resources"].log
+        assert Counter(log) == Counter(
+            [(what, name) for what in ("made", "entered", "closed") for name in "abc"]
+            + [("asked", name) for name in "babcb"]
+        )
+        assert workspace.agent("a").agents[1] is workspace.agent("b")
+
     def test_who_stands_in_does_so_without_a_fallback_of_its_own(self, shop):
         text = agent("a", "Fails", fallback='["b"]') + agent("b", "Fails", fallback='["a"]')
         text += "[pools.p]\nmembers = ['a']\nfallback = ['q', 'b']\n[pools.q]\nmembers = ['b']\nfallback = ['p']\n"
@@ -305,6 +344,14 @@ class TestModules:
         shop.write("shop_package/__init__.py", "from .inner import Works")
         shop.write("shop_package/inner.py", "class Works:\n    async def process(self, data):\n        return data")
         text = agent("a").replace('"shop"', f'"{shop.module}_package"').replace('{ name = "a" }', "{}")
+        assert run(Workspace(shop.load(text)).agent("a"), "x") == ["x"]
+
+    def test_a_module_may_hand_on_what_is_written_beside_it_in_its_package(self, shop):
+        shop.write("shop_package/__init__.py", "")
+        shop.write("shop_package/agents.py", "from .inner import Works")
+        shop.write("shop_package/inner.py", "class Works:\n    async def process(self, data):\n        return data")
+        text = agent("a").replace('"shop"', f'"{shop.module}_package.agents"').replace('{ name = "a" }', "{}")
+        assert check_configuration(shop.parse(text)) == []
         assert run(Workspace(shop.load(text)).agent("a"), "x") == ["x"]
 
     def test_what_is_written_elsewhere_is_named_by_its_own_module(self, shop):

@@ -11,7 +11,8 @@ from atrio.agents._offload import Poll
 TRANSIENT: Final = frozenset({408, 425, 429})
 """Statuses below 500 that are worth another attempt: the endpoint says try later."""
 
-_SECONDS: Final = re.compile(r"[0-9]{1,15}", flags=re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,20})?", flags=re.ASCII)
+_LONGEST: Final = 1e15
 _JSON_TYPE: Final = re.compile(r"application/(?:[^\s;]+\+)?json|text/json", flags=re.ASCII)
 _CHARSET: Final = re.compile(r"charset=\"?([^\s;\"]+)", flags=re.ASCII)
 # Codecs that cannot make much of little, nor text of something else.
@@ -22,12 +23,12 @@ def seconds_of(retry_after: str, now: datetime) -> float | None:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), or None if it says nothing.
 
     Args:
-        retry_after: the header: seconds, or a date.
+        retry_after: the header: seconds, of which some endpoints give fractions, or a date.
         now: the present, aware of its time zone.
     """
     text = retry_after.strip()
     if _SECONDS.fullmatch(text):
-        return float(text)
+        return min(float(text), _LONGEST)
     try:
         asked = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

@@ -41,6 +41,8 @@ def chunk_of(answer: Json, member: str) -> Chunk:
     if not isinstance(answer, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - of what was received, not of an argument
     choices = answer.get("choices")
+    if choices is None and member == "delta":
+        choices = []  # so do some servers in the event that has the usage alone
     if not isinstance(choices, list) or (member == "message" and not choices):
         raise ValueError("it has no choices")
     first: Any = choices[0] if choices else {}
@@ -51,11 +53,22 @@ def chunk_of(answer: Json, member: str) -> Chunk:
     usage: Any = answer.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Chunk(
-        _text(said.get("content")),
+        _content(said.get("content")),
         _text(said.get("refusal")),
         _text(first.get("finish_reason") if isinstance(first, dict) else None) or None,
         _tokens(usage.get("prompt_tokens")),
         _tokens(usage.get("completion_tokens")),
+    )
+
+
+def _content(value: Any) -> str:
+    """Return what is written in a message: a text, or parts of which some are texts."""
+    if not isinstance(value, list):
+        return _text(value)
+    return "".join(
+        each if isinstance(each, str) else _text(each.get("text"))
+        for each in value
+        if isinstance(each, str) or (isinstance(each, dict) and each.get("type", "text") == "text")
     )
 
 
@@ -75,7 +88,8 @@ def failure_in(answer: Json) -> tuple[str, str] | None:
     if not isinstance(answer, dict):
         return None
     told = answer.get("error")
-    if isinstance(told, dict):
-        return _text(told.get("message")), _text(told.get("code")) or _text(told.get("type"))
+    if isinstance(told, dict) and (told or "choices" not in answer):
+        code = told.get("code")
+        return _text(told.get("message")), _text(code) or (str(code) if type(code) is int else _text(told.get("type")))
     message = _text(told) or ("" if "choices" in answer else _text(answer.get("message")))
     return (message, "") if message else None

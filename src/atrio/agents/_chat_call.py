@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+from math import inf
+from time import perf_counter
 from typing import Final
 
 import httpx2
@@ -13,15 +15,18 @@ from atrio._text import message_of
 from atrio.agents._chat_answers import Chunk, chunk_of, failure_in
 from atrio.agents._chat_endpoint import ChatEndpoint
 from atrio.agents._failures import shown
+from atrio.agents._http import read_up_to
 from atrio.agents._jsonable import Json, decoded
 from atrio.agents._offload import Poll, compute
-from atrio.agents.webhook import _read_up_to
 
 _numbers: Final = count(1)
 _EVENTS: Final = "text/event-stream"
 _LAST: Final = "[DONE]"
 _LINGER: Final = 0.5
 """Seconds that a stream may take to end after it said that it is over: then its connection can be used again."""
+_AT_ONCE: Final = 0.001
+"""Seconds for which pieces that have come already are handed on; then others have their turn."""
+_MORE_TOKENS: Final = "raise it by parameters = {'max_completion_tokens': ...}, or ask for less"
 _KEY_IN_TEXT: Final = 16
 """Characters of a key that is looked for in what a model writes: shorter ones are made up, and may be words."""
 
@@ -71,6 +76,7 @@ class ChatCall:
         model: the model.
         body: the request, JSON.
         is_stream: whether an answer in pieces is asked for.
+        is_text: whether the answer is of use without its end.
         deadline: gives the time by which the endpoint must have said more, on Trio's clock.
         limiter: bounds the threads in which large answers are read.
 
@@ -86,6 +92,7 @@ class ChatCall:
         body: bytes,
         *,
         is_stream: bool,
+        is_text: bool,
         deadline: Callable[[], float],
         limiter: trio.CapacityLimiter,
     ) -> None:
@@ -101,17 +108,26 @@ class ChatCall:
         self._events: AsyncIterator[httpx2.ServerSentEvent] | None = None
         self._bytes: _Bounded | None = None
         self._scope = trio.CancelScope()
+        self._is_text = is_text
         self._texts: list[str] = []
+        self._held = ""
         self._refusals: list[str] = []
         self._last = Chunk()
         self._is_over = False
         self._failure: tuple[str, str] | None = None
         self._begun = 0.0
+        self._is_sent = False
+        self._rested = 0.0
 
     @property
     def text(self) -> str:
-        """What the model wrote so far."""
-        return self._endpoint.without_key("".join(self._texts), _KEY_IN_TEXT)
+        """What the model wrote so far, as far as it was given piece by piece."""
+        return "".join(self._texts)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the model reached its limit of tokens."""
+        return self._last.finish_reason == "length"
 
     @asynccontextmanager
     async def begun(self) -> AsyncGenerator["ChatCall"]:
@@ -132,7 +148,8 @@ class ChatCall:
                 finally:
                     await self.aclose()
         finally:
-            self._record()
+            if self._is_sent:
+                self._record()
 
     async def next(self) -> str | None:
         """Return the next piece of the answer, None at its end.
@@ -162,7 +179,9 @@ class ChatCall:
             was_cancelled = isinstance(error, trio.Cancelled)
             message = "the call was cancelled" if was_cancelled else self._endpoint.without_key(message_of(error))
             self._failure = ("cancelled" if was_cancelled else type(error).__name__, message)
-            raise
+            # The frames below, and those of what happened before, have the key among their variables.
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None)
         if self._scope.cancelled_caught:
             given = self._endpoint.too_late()
         if isinstance(given, Exception):
@@ -178,10 +197,12 @@ class ChatCall:
         request = self._endpoint.request(self._body, self._accept)
         if isinstance(request, Exception):
             return request
+        self._is_sent = True
         try:
             response = self._response = await transport.handle_async_request(request)
             if not 200 <= response.status_code < 300:
-                return await self._endpoint.failure_of(response)
+                self._scope.deadline = inf
+                return await self._endpoint.failure_of(response, self._deadline())
         except httpx2.TransportError as error:
             return self._endpoint.unreachable(error)
         if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
@@ -205,26 +226,33 @@ class ChatCall:
 
     async def _whole(self) -> str | Exception | None:
         assert self._response is not None  # noqa: S101 - it was sent
-        body, is_whole = await _read_up_to(self._response, self._endpoint.max_response)
+        body, is_whole = await read_up_to(self._response, self._endpoint.max_response)
         if not is_whole:
             return self._too_large()
 
         def work(poll: Poll) -> Json:
-            return decoded(body, poll)
+            return decoded(body, poll, huge_is_null=True)
 
         answer = await compute(work, len(body), self._limiter)
         self._is_over = True
-        return self._failure_in(answer) or self._taken(chunk_of(answer, "message"))
+        failure = self._failure_in(answer)
+        if failure is not None:
+            return failure
+        piece = self._taken(chunk_of(answer, "message"))
+        return f"{piece}{self._rest()}"
 
     async def _piece(self, events: AsyncIterator[httpx2.ServerSentEvent]) -> str | Exception | None:
         async for event in events:
             self._scope.deadline = self._deadline()
+            if perf_counter() - self._rested > _AT_ONCE:
+                await trio.lowlevel.checkpoint()
+                self._rested = perf_counter()
             if event.data.strip() == _LAST:
                 self._is_over = True
-                return None
+                return self._rest() or None
             if not event.data.strip():
                 continue
-            answer = decoded(event.data.encode())
+            answer = decoded(event.data.encode(), huge_is_null=True)
             failure = self._failure_in(answer)
             if failure is not None:
                 return failure
@@ -234,27 +262,37 @@ class ChatCall:
         if self._bytes is not None and self._bytes.is_too_large:
             return self._too_large()
         self._is_over = self._last.finish_reason is not None
-        return None if self._is_over else self._endpoint.failed("broke off in the middle of its answer")
+        return (
+            (self._rest() or None) if self._is_over else self._endpoint.failed("broke off in the middle of its answer")
+        )
 
     def _failure_in(self, answer: Json) -> Exception | None:
         told = failure_in(answer)
-        if told is None:
-            return None
-        return self._endpoint.failed(f"failed while it answered: {shown(self._endpoint.without_key(told[0]))}")
+        return None if told is None else self._endpoint.failure_told(*told)
 
     def _too_large(self) -> Exception:
         return self._endpoint.refused(f"answered more than {self._endpoint.max_response:,} bytes")
 
     def _taken(self, chunk: Chunk) -> str:
         last = self._last
-        self._texts.append(chunk.text)
         self._refusals.append(chunk.refusal)
         self._last = Chunk(
             finish_reason=chunk.finish_reason or last.finish_reason,
             input_tokens=last.input_tokens if chunk.input_tokens is None else chunk.input_tokens,
             output_tokens=last.output_tokens if chunk.output_tokens is None else chunk.output_tokens,
         )
-        return self._endpoint.without_key(chunk.text, _KEY_IN_TEXT)
+        # What a key could begin with is held back until it is known to begin none.
+        text = self._endpoint.without_key(self._held + chunk.text, _KEY_IN_TEXT)
+        piece = self._endpoint.without_key(text, _KEY_IN_TEXT, is_cut=True)
+        self._held = text[len(piece) :]
+        self._texts.append(piece)
+        return piece
+
+    def _rest(self) -> str:
+        """Return what was held back, at the end."""
+        rest, self._held = self._held, ""
+        self._texts.append(rest)
+        return rest
 
     def _half(self) -> Exception | None:
         """Return why what the model wrote is not its answer, None if it is."""
@@ -263,8 +301,8 @@ class ChatCall:
             return self._endpoint.refused(f"answered that the model refuses: {refusal}")
         if self._last.finish_reason == "content_filter":
             return self._endpoint.refused("answered that a content filter stopped the model")
-        if self._last.finish_reason == "length":
-            return self._endpoint.failed("gave half an answer: the model reached its limit of tokens")
+        if self.was_cut and not (self._is_text and any(self._texts)):
+            return self._endpoint.refused(f"gave half an answer: the model reached its limit of tokens; {_MORE_TOKENS}")
         if not any(self._texts):
             return self._endpoint.failed("gave an empty answer")
         return None

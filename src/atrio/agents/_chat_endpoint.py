@@ -4,20 +4,22 @@ import os
 import re
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import httpx2
 import trio
 
 from atrio._stamps import utc_now
-from atrio._validation import check_above_zero, check_at_least, check_count, check_id
+from atrio._validation import check_above_zero, check_at_least, check_count, check_id, may_be_secret
 from atrio.agents._answers import TRANSIENT, seconds_of
 from atrio.agents._chat_answers import failure_in
 from atrio.agents._failures import EndpointError, EndpointRefusedError, shown
+from atrio.agents._http import checked_url, origin_of, phrase_of, read_up_to, reason_of
 from atrio.agents._jsonable import decoded
-from atrio.agents.webhook import _checked_url, _origin, _phrase, _read_up_to, _why
+from atrio.agents._scrubbing import without_secrets
 
+_STATUS: Final = re.compile(r"[45][0-9]{2}", flags=re.ASCII)
 _PATH: Final = b"/chat/completions"
 _VARIABLE: Final = re.compile(r"[^\s=\0]+")
 _KEY: Final = re.compile(r"[\x21-\x7e]+", flags=re.ASCII)
@@ -25,7 +27,9 @@ _THREADS: Final = 1
 _LONGEST_FAILURE: Final = 20_000
 _SHORTEST_SECRET: Final = 4
 _NO_MORE: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-"""Codes beside the status 429 that do not mean "later"."""
+"""Codes of failures that do not mean "later", whatever the status."""
+_READING: Final = 5.0
+"""Seconds that the body of a failure is waited for: its status has said enough."""
 
 
 class ChatEndpoint:
@@ -62,9 +66,9 @@ class ChatEndpoint:
         max_response: int,
         max_retry_after: float,
     ) -> None:
-        self._url = _completions(_checked_url(base_url, "base_url"))
+        self._url = _completions(checked_url(base_url, "base_url"))
         self._variable = _checked_variable(api_key_env)
-        self.origin: str = _origin(self._url)
+        self.origin: str = origin_of(self._url)
         self.provider: str = self._url.host if provider is None else check_id(provider, "provider")
         self.timeout: float = check_above_zero(timeout, "timeout")
         check_count(max_response, "max_response")
@@ -127,15 +131,14 @@ class ChatEndpoint:
     def _key(self) -> str:
         return "" if self._variable is None else os.environ.get(self._variable, "").strip()
 
-    def without_key(self, text: str, shortest: int = _SHORTEST_SECRET) -> str:
-        """Return `text` without the key, if that has `shortest` characters at least: shorter ones are mere words."""
-        key = self._key()
-        return text.replace(key, "***") if len(key) >= shortest else text
+    def without_key(self, text: str, shortest: int = _SHORTEST_SECRET, *, is_cut: bool = False) -> str:
+        """Return `text` without the key, as `without_secrets` does."""
+        return without_secrets(text, [self._key()], shortest=shortest, is_cut=is_cut)
 
     def unreachable(self, error: Exception) -> ConnectionError:
         """Return the failure of a connection."""
         # Not as the cause: it keeps the request, and with it the key.
-        return ConnectionError(f"{self.origin} cannot be reached: {self.without_key(_why(error))}")
+        return ConnectionError(f"{self.origin} cannot be reached: {shown(self.without_key(reason_of(error)))}")
 
     def too_late(self) -> TimeoutError:
         """Return the failure to answer in time."""
@@ -143,7 +146,7 @@ class ChatEndpoint:
 
     def unreadable(self, why: str) -> EndpointError:
         """Return the failure to say what can be understood."""
-        return EndpointError(f"{self.origin} gave an answer that cannot be read: {self.without_key(shown(why))}")
+        return EndpointError(f"{self.origin} gave an answer that cannot be read: {shown(self.without_key(why))}")
 
     def failed(self, why: str, status: int | None = None) -> EndpointError:
         """Return a failure that is worth another attempt."""
@@ -153,13 +156,33 @@ class ChatEndpoint:
         """Return a failure that would be the same at the next attempt."""
         return EndpointRefusedError(f"{self.origin} {self.without_key(why)}", status)
 
-    async def failure_of(self, answer: httpx2.Response) -> EndpointError | EndpointRefusedError:
-        """Return what an answer means whose status is none of success."""
+    def failure_told(self, message: str, code: str) -> EndpointError | EndpointRefusedError:
+        """Return what a failure means that an answer tells of, where the status was one of success.
+
+        Args:
+            message: what it says.
+            code: its code: a word, or a status.
+        """
+        message = shown(self.without_key(message))
+        says = "failed while it answered" + (f": {message}" if message else "")
+        status = int(code) if _STATUS.fullmatch(code) else None
+        is_final = status is not None and status < 500 and status not in TRANSIENT
+        return self.refused(says, status) if is_final or code in _NO_MORE else self.failed(says, status)
+
+    async def failure_of(self, answer: httpx2.Response, deadline: float) -> EndpointError | EndpointRefusedError:
+        """Return what an answer means whose status is none of success.
+
+        Args:
+            answer: the answer.
+            deadline: until when its body may be read, on Trio's clock. It is not needed to tell what is meant.
+        """
         status = answer.status_code
-        body, _ = await _read_up_to(answer, _LONGEST_FAILURE)
+        body, is_whole = b"", True
+        with suppress(httpx2.TransportError), trio.move_on_at(min(deadline, trio.current_time() + _READING)):
+            body, is_whole = await read_up_to(answer, _LONGEST_FAILURE)
         message, code = _told(body)
-        # Cut after the key was taken out, so that no half of it is left.
-        says = f"answered {status}{_phrase(status)}" + (f": {shown(self.without_key(message))}" if message else "")
+        message = shown(self.without_key(message, is_cut=not is_whole))
+        says = f"answered {status}{phrase_of(status)}" + (f": {message}" if message else "")
         if (status < 500 and status not in TRANSIENT) or code in _NO_MORE:
             return self.refused(says, status)
         wait = seconds_of(answer.headers.get("retry-after", ""), utc_now())
@@ -199,7 +222,7 @@ def _checked_variable(name: object) -> str | None:
     right = "the name of an environment variable that holds the key, as in 'OPENAI_API_KEY'"
     if not isinstance(name, str):
         raise TypeError(f"api_key_env must be {right}, not {type(name).__name__}")
-    if not _VARIABLE.fullmatch(name) or name.startswith("sk-"):
+    if not _VARIABLE.fullmatch(name) or may_be_secret(name):
         # Without the value, which may be a key.
         raise ValueError(f"api_key_env must be {right}, and never the key itself")
     return name

@@ -11,7 +11,7 @@ from cattrs import BaseConverter, ClassValidationError, Converter, ForbiddenExtr
 from cattrs.cols import list_structure_factory
 
 from atrio._text import message_of
-from atrio.agents._chat_types import MADE_OF_LISTS, MAPPINGS, TIMES, UNIONS, is_class, is_enum, values_of
+from atrio.agents._chat_types import MADE_OF_LISTS, MAPPINGS, TIMES, UNIONS, is_class, is_enum, members_of, values_of
 from atrio.agents._failures import DataProblem, shown
 from atrio.agents._jsonable import Json, pointer_of
 
@@ -42,6 +42,15 @@ class MisfitError(ValueError):
 
 class _WrongError(ValueError):
     """A value that is not what belongs in its place."""
+
+
+class _LackingError(ValueError):
+    """An object without all of its members; and what else is wrong with it."""
+
+    def __init__(self, names: Sequence[str], others: ClassValidationError | None) -> None:
+        super().__init__(*names)
+        self.names = names
+        self.others = others
 
 
 def structured(value: Json, kind: Any, place: _Place = ()) -> Any:
@@ -84,8 +93,13 @@ def _has_origin(*origins: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) in origins
 
 
-def _wrong(value: object, right: str) -> _WrongError:
-    return _WrongError(f"must be {right}, not {_CALLED[type(value)]}")
+def kind_of(value: Json) -> str:
+    """Return what a value is called."""
+    return _CALLED[type(value)]
+
+
+def _wrong(value: Any, right: str) -> _WrongError:
+    return _WrongError(f"must be {right}, not {kind_of(value)}")
 
 
 def _scalar(value: Any, kind: Any) -> Any:
@@ -98,6 +112,11 @@ def _scalar(value: Any, kind: Any) -> Any:
     # JSON has one kind of numbers, and 3.0 is a whole one.
     if kind is int and type(value) is float and value.is_integer() and abs(value) <= _LARGEST_WHOLE:
         return int(value)
+    if kind is int and type(value) is float:
+        right = "must be a whole number, written without a point or an exponent"
+        raise _WrongError(right if value.is_integer() else "must be a whole number, without a fraction")
+    if kind is float and type(value) is int:
+        raise _WrongError(f"must be a number of at most {_LARGEST_WHOLE:.0f}, or one with a point")
     raise _wrong(value, "a whole number" if kind is int else _CALLED[kind])
 
 
@@ -124,10 +143,21 @@ def _class_hook(kind: Any, converter: BaseConverter) -> _Hook:
     is_typed = is_typeddict(kind)
     structure: Any = (converter.gen_structure_typeddict if is_typed else converter.gen_structure_attrs_fromdict)(kind)
 
+    members = members_of(kind)
+
     def structure_object(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise _wrong(value, _CALLED[dict])
-        return structure(value, kind)
+        # The schema that was sent asks for all of them, also for those that the class has a default for.
+        lacking = [name for name in members if name not in value]
+        if not lacking:
+            return structure(value, kind)
+        others: ClassValidationError | None = None
+        try:
+            structure(value, kind)
+        except ClassValidationError as error:
+            others = error
+        raise _LackingError(lacking, others)
 
     return structure_object
 
@@ -174,7 +204,7 @@ def _union_hook(kind: Any, converter: BaseConverter) -> _Hook:
             except Exception as error:  # noqa: BLE001 - a class may refuse values in its own ways
                 failures.append(error)
         # What got furthest says best what is wrong; with a choice of several, the choice does.
-        within = [each for each in failures if isinstance(each, BaseExceptionGroup)]
+        within = [each for each in failures if isinstance(each, BaseExceptionGroup | _LackingError)]
         others = [each for arm, each in zip(arms, failures, strict=True) if arm is not NoneType]
         told = within or others
         raise told[0] if len(told) == 1 else _WrongError("is none of the kinds that it may be")
@@ -182,14 +212,16 @@ def _union_hook(kind: Any, converter: BaseConverter) -> _Hook:
     return structure_first
 
 
-def _problems_in(error: BaseException, place: _Place) -> Iterator[tuple[_Place, str]]:
+def _problems_in(error: BaseException, place: _Place, told: Sequence[str] = ()) -> Iterator[tuple[_Place, str]]:
     """Yield all that cattrs found, each with where."""
-    if isinstance(error, ClassValidationError):
+    if isinstance(error, _LackingError):
+        yield from ((place, f"lacks the member {shown(name)!r}") for name in error.names)
+        if error.others is not None:
+            yield from _problems_in(error.others, place, error.names)
+    elif isinstance(error, ClassValidationError):
         noted, others = error.group_exceptions()
         for each, note in noted:
-            if isinstance(each, KeyError):
-                yield place, f"lacks the member {note.name!r}"
-            else:
+            if note.name not in told:
                 yield from _problems_in(each, (*place, note.name))
         for other in others:
             yield from _problems_in(other, place)

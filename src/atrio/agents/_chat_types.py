@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, is_typeddict
+from typing import Any, Final, Union, get_args, get_type_hints, is_typeddict
 
 import attrs
 
@@ -27,6 +27,15 @@ MADE_OF_LISTS: Final[dict[Any, Callable[[list[Any]], Any]]] = {
 def is_class(kind: Any) -> bool:
     """Say whether `kind` is a class with named fields."""
     return isinstance(kind, type) and (attrs.has(kind) or is_dataclass(kind) or is_typeddict(kind))
+
+
+def members_of(kind: Any) -> list[str]:
+    """Return the names of the fields of a class that an answer has."""
+    if attrs.has(kind):
+        return [field.name for field in attrs.fields(kind) if field.init]
+    if is_dataclass(kind):
+        return [field.name for field in fields(kind) if field.init]
+    return [*get_type_hints(kind)]
 
 
 def is_enum(kind: Any) -> bool:

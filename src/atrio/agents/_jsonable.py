@@ -26,6 +26,7 @@ _PER_VALUE: Final = 20
 _POLL_EVERY: Final = 1 << 16
 _MOST_BITS: Final = 13_000
 """Of an integer, some 3,900 digits: Python refuses to write or read some more, as that takes quadratic time."""
+_MOST_DIGITS: Final = 3_900
 
 
 def escaped(key: str) -> str:
@@ -201,15 +202,23 @@ def encoded(data: object, poll: Poll = no_poll) -> bytes:
         return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
 
 
-def decoded(text: bytes, poll: Poll = no_poll) -> Json:
+def decoded(text: bytes, poll: Poll = no_poll, *, huge_is_null: bool = False) -> Json:
     """Return what a JSON text means.
+
+    Args:
+        text: the text, in UTF-8.
+        poll: called now and then.
+        huge_is_null: whether what no number can hold is null.
 
     Raises:
         ValueError: it is no JSON, or has what no number can hold, or is nested more than 100 levels deep. The message
             has nothing of the text in it but where it ends to be JSON.
     """
     try:
-        value: Json = json.loads(text.decode("utf-8-sig"), parse_float=_finite, parse_constant=_no_constant)
+        numbers: dict[str, Any] = (
+            {"parse_float": _finite_or_none, "parse_int": _whole_or_none} if huge_is_null else {"parse_float": _finite}
+        )
+        value: Json = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant, **numbers)
         is_flat = text.count(b"[") + text.count(b"{") <= DEEPEST
         return value if is_flat else Plain(poll).of(value)
     except UnicodeDecodeError as error:
@@ -227,6 +236,15 @@ def _finite(digits: str) -> float:
     if not isfinite(value):
         raise ValueError("a number is too large")
     return value
+
+
+def _finite_or_none(digits: str) -> float | None:
+    value = float(digits)
+    return value if isfinite(value) else None
+
+
+def _whole_or_none(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
 def _no_constant(name: str) -> NoReturn:

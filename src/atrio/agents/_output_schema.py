@@ -6,9 +6,7 @@ more, and so take this.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import fields as fields_of_dataclass
-from dataclasses import is_dataclass
+from collections.abc import Sequence
 from types import NoneType
 from typing import (
     Annotated,
@@ -24,11 +22,19 @@ from typing import (
     get_type_hints,
 )
 
-import attrs
-
 from atrio._text import message_of
 from atrio.agents._chat_structuring import MisfitError, structured
-from atrio.agents._chat_types import MADE_OF_LISTS, MAPPINGS, SCALARS, TIMES, UNIONS, is_class, is_enum, values_of
+from atrio.agents._chat_types import (
+    MADE_OF_LISTS,
+    MAPPINGS,
+    SCALARS,
+    TIMES,
+    UNIONS,
+    is_class,
+    is_enum,
+    members_of,
+    values_of,
+)
 from atrio.agents._failures import DataProblem
 from atrio.agents._jsonable import Json
 
@@ -145,7 +151,7 @@ class _Writer:
             hints = get_type_hints(kind, include_extras=True)
         except Exception as error:  # noqa: BLE001 - evaluating an annotation may raise anything
             raise TypeError(f"output: the annotations of {where} cannot be resolved: {message_of(error)}") from None
-        return _object({name: self.of(hints.get(name, Any), f"{where}.{name}") for name in _fields_of(kind, hints)})
+        return _object({name: self.of(hints.get(name, Any), f"{where}.{name}") for name in members_of(kind)})
 
 
 def _bare(kind: Any) -> tuple[Any, str | None]:
@@ -164,15 +170,9 @@ def _bare(kind: Any) -> tuple[Any, str | None]:
             return (NoneType if kind is None else kind), description
 
 
-def _fields_of(kind: Any, hints: Mapping[str, Any]) -> list[str]:
-    if attrs.has(kind):
-        return [field.name for field in attrs.fields(kind) if field.init]
-    if is_dataclass(kind):
-        return [field.name for field in fields_of_dataclass(kind) if field.init]
-    return [*hints]
-
-
 def _choices(values: Sequence[Any], where: str) -> dict[str, Json]:
+    if not values:
+        raise TypeError(f"output: {where} is an Enum without members, so nothing can be answered")
     by_type: dict[str, list[Json]] = {}
     for value in values:
         if type(value) not in SCALARS:

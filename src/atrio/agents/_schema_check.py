@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
-from graphlib import CycleError, TopologicalSorter
 from math import ceil
 from typing import Any, Final
 
@@ -21,11 +19,6 @@ MEMORY: Final = 2 << 30
 """Bytes of address space that the program may have."""
 
 _MASK: Final = "the value"
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
-_IDS: Final = ("$id", "id")
-"""Below the root they change what references mean. A property of that name does no harm here."""
-
-_FOLLOWED: Final = 300
 
 
 def validator_of(schema: Any, *, formats: bool) -> jsonschema_rs.Validator:
@@ -63,45 +56,6 @@ def problems_of(validator: jsonschema_rs.Validator, data: Any, most: int) -> tup
             # A message may list all the keys of a mapping.
             found.append((list(error.instance_path), error.message[:1_000]))
     return count, found
-
-
-def references_in(schema: Any) -> tuple[int, bool]:
-    """Return how many references ``schema`` has, and whether one may lead back to where it stands."""
-    targets = dict(_references(schema, ()))
-    if len(targets) > _FOLLOWED or None in targets.values():
-        return len(targets), True
-    # A reference leads to all that stand within its target.
-    graph = {
-        place: {each for each in targets if target is not None and each[: len(target)] == target}
-        for place, target in targets.items()
-    }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError:
-        return len(targets), True
-    return len(targets), False
-
-
-def _references(schema: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...] | None]]:
-    """Yield where each reference stands, and where it leads to; None if only the validator knows."""
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key in _REFERENCES:
-                yield (*place, key), _target(value)
-            elif key in _IDS and place:
-                yield (*place, key), None
-            yield from _references(value, (*place, key))
-    elif isinstance(schema, list):
-        for number, value in enumerate(schema):
-            yield from _references(value, (*place, str(number)))
-
-
-def _target(text: object) -> tuple[str, ...] | None:
-    if text == "#":
-        return ()
-    if not isinstance(text, str) or not text.startswith("#/") or "%" in text:
-        return None
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[2:].split("/"))
 
 
 def answer(question: bytes) -> bytes:

@@ -1,7 +1,9 @@
 """Agents that ask a language model: `ChatAgent`, on any endpoint that speaks the protocol of chat completions."""
 
+import json
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypeVar
@@ -13,11 +15,11 @@ from atrio._validation import check_at_least, check_id
 from atrio.agents._chat_call import ChatCall
 from atrio.agents._chat_endpoint import ChatEndpoint
 from atrio.agents._chat_failures import InvalidAnswerError
-from atrio.agents._chat_output import Output, output_of
+from atrio.agents._chat_output import JSON_OBJECT, Output, output_of
 from atrio.agents._chat_prompts import Message, prompt_of
 from atrio.agents._chat_structuring import MisfitError
 from atrio.agents._chat_watching import Piece, current_watchers
-from atrio.agents._failures import InvalidDataError
+from atrio.agents._failures import EndpointRefusedError, InvalidDataError
 from atrio.agents._jsonable import Json, encoded, weight_of
 from atrio.agents._offload import INLINE_BELOW, Poll, compute
 
@@ -33,11 +35,14 @@ class ChatAgent(Generic[Out]):
 
     OpenAI, Ollama, vLLM and llama.cpp differ by ``base_url``. What the model is to answer is said by a JSON Schema made
     of ``output``, and its answer is read as strictly. If it is JSON but misses the schema, the model is shown what was
-    wrong, once; that this was needed is noted in the record of the stage, as ``repairs``. So are the tokens used.
+    wrong, once; that this was needed is noted in the record of the stage, as ``repairs``. So are the tokens used. An
+    endpoint that refuses the schema (status 400 or 422) is asked once more with the schema in the prompt, and from then
+    on always so. Around the JSON there may be what local models write: ``<think>``, and a text with one fenced block.
 
     A failure is worth another attempt if the endpoint cannot be reached, takes too long, is overloaded (status 429,
     whose Retry-After header lengthens the wait before it) or fails (from 500), or if the answer is no JSON, half of one
-    or not as the schema asks. All else is refused at once.
+    or not as the schema asks. All else is refused at once. An answer that was cut at the limit of tokens is refused
+    too, but for a text: that is given as it is, and the record has ``finish_reason`` "length".
 
     Use it with ``async with``, as pipelines and the command line do: connections are kept open from call to call.
     Without it each call makes its own.
@@ -110,6 +115,7 @@ class ChatAgent(Generic[Out]):
             self._request["temperature"] = _checked_temperature(temperature)
         if self._output.response_format is not None:
             self._request["response_format"] = self._output.response_format
+        self._knows_no_schemas = False
         self._limiter = trio.CapacityLimiter(_THREADS)
 
     def __repr__(self) -> str:
@@ -152,8 +158,7 @@ class ChatAgent(Generic[Out]):
             InvalidDataError: As `process` does; and so for the others, here or with the piece that is not had.
         """
         messages = await self._messages(data)
-        call = await self._call(messages, is_stream=True, deadline=self._from_now)
-        async with call.begun():
+        async with self._asked(messages, is_stream=True, deadline=self._from_now) as call:
             yield ChatStream(self, call, messages)
 
     async def _messages(self, data: object) -> list[Message]:
@@ -170,8 +175,32 @@ class ChatAgent(Generic[Out]):
     def _from_now(self) -> float:
         return trio.current_time() + self._endpoint.timeout
 
+    @asynccontextmanager
+    async def _asked(
+        self, messages: list[Message], *, is_stream: bool, deadline: Callable[[], float]
+    ) -> AsyncGenerator[ChatCall]:
+        """Begin a call for the block; a second one, if the endpoint turns out to know no schemas."""
+        async with AsyncExitStack() as stack:
+            call = await self._call(messages, is_stream=is_stream, deadline=deadline)
+            if self._output.schema is None or self._knows_no_schemas:
+                yield await stack.enter_async_context(call.begun())
+                return
+            begun: ChatCall | None = None
+            try:
+                begun = await stack.enter_async_context(call.begun())
+            except EndpointRefusedError as error:
+                if error.status not in _UNPROCESSED or not _OF_SCHEMAS.search(str(error)):
+                    raise
+            if begun is None:
+                self._knows_no_schemas = True
+                call = await self._call(messages, is_stream=is_stream, deadline=deadline)
+                begun = await stack.enter_async_context(call.begun())
+            yield begun
+
     async def _call(self, messages: list[Message], *, is_stream: bool, deadline: Callable[[], float]) -> ChatCall:
         request: dict[str, Any] = {**self._request, "messages": messages}
+        if self._knows_no_schemas:
+            request |= {"response_format": JSON_OBJECT, "messages": self._with_schema(messages)}
         if is_stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -184,6 +213,7 @@ class ChatAgent(Generic[Out]):
             self._model,
             await compute(work, weight_of(messages, INLINE_BELOW), self._limiter),
             is_stream=is_stream,
+            is_text=self._output.response_format is None,
             deadline=deadline,
             limiter=self._limiter,
         )
@@ -192,11 +222,19 @@ class ChatAgent(Generic[Out]):
         """Return what the model answers, which those who watch are given piece by piece."""
         until = self._from_now()
         watchers = current_watchers()
-        call = await self._call(messages, is_stream=bool(watchers), deadline=lambda: until)
-        async with call.begun():
+        async with self._asked(messages, is_stream=bool(watchers), deadline=lambda: until) as call:
             while (text := await call.next()) is not None:
                 self._tell(text, call)
+            _note_cut(call)
             return call.text
+
+    def _with_schema(self, messages: list[Message]) -> list[Message]:
+        """Return the messages with the schema in the first, the system's."""
+        asked = f"{_ASK}\n{json.dumps(self._output.schema, ensure_ascii=False)}"
+        first, *rest = messages
+        if first["role"] != "system":
+            return [{"role": "system", "content": asked}, *messages]
+        return [{"role": "system", "content": f"{first['content']}\n\n{asked}"}, *rest]
 
     def _tell(self, text: str, call: ChatCall) -> None:
         for watcher in current_watchers() if text else ():
@@ -214,7 +252,7 @@ class ChatAgent(Generic[Out]):
             [
                 *messages,
                 {"role": "assistant", "content": text},
-                {"role": "user", "content": f"{_REPAIR}\n{wrong}"},
+                {"role": "user", "content": _REPAIR.format(form=self._output.form, wrong=wrong)},
             ]
         )
         try:
@@ -247,10 +285,14 @@ class ChatAgent(Generic[Out]):
         raise self._endpoint.unreadable(f"the model wrote no JSON: {why}")
 
 
-_REPAIR: Final = (
-    "This answer is not as the schema asks. Give the whole answer once more, corrected, as JSON alone. What is wrong, "
-    "each with its place as a JSON Pointer:"
-)
+_REPAIR: Final = """\
+This answer is not as the schema asks. Give the whole answer once more, corrected, as JSON alone, in this form:
+{form}
+What is wrong, each with its place as a JSON Pointer:
+{wrong}"""
+_ASK: Final = "Answer with JSON alone, with an object that this JSON Schema describes:"
+_UNPROCESSED: Final = frozenset({400, 422})
+_OF_SCHEMAS: Final = re.compile(r"response.?format|json.?schema|structured.?output", flags=re.ASCII | re.IGNORECASE)
 
 
 class ChatStream(Generic[Out]):
@@ -293,10 +335,17 @@ class ChatStream(Generic[Out]):
             text = await self._call.next()
             if text is None:
                 if not self._outputs:
+                    _note_cut(self._call)
                     self._outputs.append(await self._agent._meant(self._call.text, self._messages))
                 raise StopAsyncIteration
         self._agent._tell(text, self._call)
         return text
+
+
+def _note_cut(call: ChatCall) -> None:
+    context = current_run.get()
+    if call.was_cut and context is not None and context._stage_id is not None:
+        context.note(finish_reason="length")
 
 
 def _note_repair() -> None:

@@ -13,6 +13,7 @@ from atrio.agents._failures import DataProblem, InvalidDataError, shown
 from atrio.agents._jsonable import Json, Plain, decoded, encoded, pointer_of, weight_of
 from atrio.agents._offload import INLINE_BELOW, Poll, compute
 from atrio.agents._processes import run
+from atrio.agents._schema_work import work_of
 
 _THREADS: Final = 2
 _FILE: Final = Path(check.__file__)
@@ -21,6 +22,10 @@ _PROGRAM: Final = (
     f"import runpy, sys; runpy.run_path(sys.argv[1], run_name={check.__name__!r})['main'](float(sys.argv[2]))"
 )
 _MOST_WORK: Final = 10_000
+_MOST_LOOKS: Final = 10_000_000
+_MOST_REPETITION: Final = 1_000_000
+"""Characters of data, times how often they are looked at, times the size of the patterns; some 50 ms."""
+
 _FEW: Final = 4_000
 """Characters of data: some two hundred values."""
 
@@ -37,8 +42,8 @@ class JsonValidator:
 
     The data is never trusted. Patterns take linear time, whatever the data is, and so cannot look ahead or back, nor
     refer to groups. What could take long (data in which much is wrong, many integers of more than 64 bits, a schema
-    that refers to itself) is looked at by a process of its own. That takes some 0.1 s to start, and is stopped with the
-    stage, or after ``timeout``.
+    that refers to itself, or to the same part in very many ways, patterns with large counted repetitions) is looked at
+    by a process of its own. That takes some 0.1 s to start, and is stopped with the stage, or after ``timeout``.
     Nothing is ever fetched: a schema has all that it refers to in it.
 
     Args:
@@ -70,7 +75,7 @@ class JsonValidator:
         self._schema, self._validator = _checked_schema(schema, formats=formats)
         self._formats = formats
         self._max_problems = max_problems
-        self._references, self._is_recursive = check.references_in(self._schema)
+        self._work = work_of(self._schema)
         self._limiter = trio.CapacityLimiter(_THREADS)
 
     async def process(self, data: object, /) -> Json:
@@ -93,14 +98,17 @@ class JsonValidator:
         """Return the data as plain JSON, and its problems; or, where they take long to tell, what is known of it."""
         copying = Plain(poll, surrogates=False)
         plain = copying.of(data)
+        known = self._work
         # Each level of the data may double the work of each reference, several times.
-        work = (4 * self._references) ** copying.depth if self._is_recursive else 1
+        work = (4 * known.references) ** copying.depth if known.is_recursive else 1
+        looks = known.ways * copying.size
+        takes_long = work > _MOST_WORK or looks > _MOST_LOOKS or looks * known.repetition > _MOST_REPETITION
         # To tell long integers apart takes it the square of their number.
-        if work > _MOST_WORK or (copying.has_long_integers and copying.size > _FEW):
+        if takes_long or (copying.has_long_integers and copying.size > _FEW):
             return plain, "the data cannot be checked"
         if self._validator.is_valid(plain):
             return plain, (0, [])
-        if copying.size > INLINE_BELOW:
+        if looks > INLINE_BELOW:
             return plain, "the data is not as the schema asks, and what is wrong cannot be told"
         return plain, check.problems_of(self._validator, plain, self._max_problems)
 

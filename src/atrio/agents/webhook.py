@@ -1,6 +1,5 @@
 """An agent that hands data to an HTTP endpoint: `Webhook`."""
 
-import http
 import os
 import re
 import ssl
@@ -16,16 +15,17 @@ from atrio._stamps import utc_now
 from atrio._validation import check_above_zero, check_at_least, check_count
 from atrio.agents._answers import TRANSIENT, meant, seconds_of
 from atrio.agents._failures import EndpointError, EndpointRefusedError, shown
+from atrio.agents._http import checked_url, origin_of, phrase_of, read_up_to, reason_of
 from atrio.agents._jsonable import Json, encoded, weight_of
 from atrio.agents._offload import INLINE_BELOW, Poll, compute
+from atrio.agents._scrubbing import without_secrets
 
 Method = Literal["POST", "PUT", "PATCH"]
 
 _THREADS: Final = 2
-_EXCERPT: Final = 2_000
+_LONGEST_FAILURE: Final = 20_000
 _MOST_REDIRECTS: Final = 10
 _RESENT: Final = frozenset({307, 308})
-_PORTS: Final = {"http": 80, "https": 443}
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", flags=re.ASCII)
 _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?", flags=re.ASCII)
 _VARIABLE: Final = re.compile(r"(?:([!-~]+) )?([^\s=\0]+)")
@@ -102,7 +102,7 @@ class Webhook:
         max_redirects: int = 0,
         redirect_origins: Sequence[str] = (),
     ) -> None:
-        self._url = _checked_url(url, "url")
+        self._url = checked_url(url, "url")
         if method not in get_args(Method):
             raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
         self._method = method
@@ -113,14 +113,14 @@ class Webhook:
         self._max_response = max_response
         self._max_retry_after = check_at_least(max_retry_after, "max_retry_after", 0)
         self._max_redirects = _checked_redirects(max_redirects)
-        self._origins = {_origin(self._url), *_checked_origins(redirect_origins)}
+        self._origins = {origin_of(self._url), *_checked_origins(redirect_origins)}
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._tls: ssl.SSLContext | None = None
         self._transport: httpx2.AsyncHTTPTransport | None = None
         self._entered = 0
 
     def __repr__(self) -> str:
-        return f"<Webhook, {self._method} to {_origin(self._url)}>"
+        return f"<Webhook, {self._method} to {origin_of(self._url)}>"
 
     async def __aenter__(self) -> Self:
         if self._transport is None:
@@ -162,8 +162,8 @@ class Webhook:
         try:
             return await compute(work, len(body), self._limiter)
         except ValueError as error:
-            why = shown(str(error))
-        raise EndpointError(f"{_origin(self._url)} gave an answer that cannot be read: {why}")
+            why = self._shown(str(error))
+        raise EndpointError(f"{origin_of(self._url)} gave an answer that cannot be read: {why}")
 
     async def _opened(self) -> httpx2.AsyncHTTPTransport:
         if self._tls is None:
@@ -179,7 +179,7 @@ class Webhook:
                 return await self._exchanged(self._transport, body)
             async with await self._opened() as transport:
                 return await self._exchanged(transport, body)
-        origin = _origin(self._url)
+        origin = origin_of(self._url)
         return _Outcome(failure=TimeoutError(f"{origin} did not answer within {self._timeout:g} s"))
 
     async def _exchanged(self, transport: httpx2.AsyncHTTPTransport, body: bytes) -> _Outcome:
@@ -198,24 +198,24 @@ class Webhook:
             return _Outcome(failure=failure.with_traceback(None))
         except httpx2.TransportError as error:
             # Not as the cause: it keeps the request, and with it the headers.
-            why = _why(error)
-        return _Outcome(failure=ConnectionError(f"{_origin(url)} cannot be reached: {why}"))
+            why = self._shown(reason_of(error))
+        return _Outcome(failure=ConnectionError(f"{origin_of(url)} cannot be reached: {why}"))
 
     def _request(self, url: httpx2.URL, body: bytes) -> httpx2.Request:
         fixed = {"accept": "application/json, text/*;q=0.5", "accept-encoding": "identity", "user-agent": "atrio"}
         headers = httpx2.Headers({**fixed, "content-type": "application/json"})
-        if _origin(url) == _origin(self._url):
+        if origin_of(url) == origin_of(self._url):
             headers.update(self._headers)
             headers.update({name: f"{scheme}{_secret(key)}" for name, (scheme, key) in self._variables.items()})
         return httpx2.Request(self._method, url, headers=headers, content=body)
 
     def _next(self, answer: httpx2.Response, url: httpx2.URL) -> httpx2.URL:
         try:
-            target = _checked_url(str(url.join(answer.headers.get("location", ""))), "location")
+            target = checked_url(str(url.join(answer.headers.get("location", ""))), "location")
         except (ValueError, httpx2.InvalidURL):
             _refuse(url, "redirects to what is no URL")
-        if _origin(target) not in self._origins:
-            _refuse(url, f"redirects to {_origin(target)}, which is not among redirect_origins", answer.status_code)
+        if origin_of(target) not in self._origins:
+            _refuse(url, f"redirects to {origin_of(target)}, which is not among redirect_origins", answer.status_code)
         return target
 
     async def _outcome(self, answer: httpx2.Response, url: httpx2.URL) -> _Outcome:
@@ -224,7 +224,7 @@ class Webhook:
             await self._fail(answer, url)
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
             _refuse(url, "gave a compressed answer, though asked not to")
-        body, is_whole = await _read_up_to(answer, self._max_response)
+        body, is_whole = await read_up_to(answer, self._max_response)
         if not is_whole:
             _refuse(url, f"answered more than {self._max_response:,} bytes")
         return _Outcome(body=body, content_type=answer.headers.get("content-type", ""))
@@ -232,63 +232,31 @@ class Webhook:
     async def _fail(self, answer: httpx2.Response, url: httpx2.URL) -> NoReturn:
         status = answer.status_code
         excerpt = await self._excerpt(answer)
-        says = f"answered {status}{_phrase(status)}{excerpt}"
+        says = f"answered {status}{phrase_of(status)}{excerpt}"
         if status < 500 and status not in TRANSIENT:
             hint = "; redirects are followed if max_redirects is above 0" if status in _RESENT else ""
             _refuse(url, f"{says}{hint}", status)
         wait = seconds_of(answer.headers.get("retry-after", ""), utc_now())
         if wait is not None and wait > self._max_retry_after:
             limit = f"more than the {self._max_retry_after:g} s of max_retry_after"
-            raise EndpointRefusedError(f"{_origin(url)} {says}, and asks to wait {wait:,.0f} s, {limit}", status, wait)
-        raise EndpointError(f"{_origin(url)} {says}", status, wait)
+            raise EndpointRefusedError(
+                f"{origin_of(url)} {says}, and asks to wait {wait:,.0f} s, {limit}", status, wait
+            )
+        raise EndpointError(f"{origin_of(url)} {says}", status, wait)
 
     async def _excerpt(self, answer: httpx2.Response) -> str:
         """Return the begin of what a failure says, made harmless."""
-        body, _ = await _read_up_to(answer, _EXCERPT)
-        text = body.decode(errors="replace").strip()
-        secrets = {os.environ.get(key, "") for _, key in self._variables.values()}
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return f": {shown(text)}" if text else ""
+        body, is_whole = await read_up_to(answer, _LONGEST_FAILURE)
+        text = self._shown(body.decode(errors="replace").strip(), is_cut=not is_whole)
+        return f": {text}" if text else ""
 
-
-def _why(error: BaseException) -> str:
-    """Return what an exception says, or else what is behind it does: of TLS the reason is at the bottom."""
-    behind: BaseException | None = error
-    while behind is not None:
-        if text := str(behind).strip():
-            return shown(text)
-        behind = behind.__cause__ or behind.__context__
-    return type(error).__name__
-
-
-async def _read_up_to(answer: httpx2.Response, most: int) -> tuple[bytes, bool]:
-    """Return the body of an answer, `most` bytes of it, and whether that is all."""
-    body = bytearray()
-    with trio.CancelScope() as enough:
-        # To the end, even if that is the cancellation: a generator left in the middle could not clean up.
-        assert isinstance(answer.stream, httpx2.AsyncByteStream)  # noqa: S101 - of an asynchronous transport
-        async for chunk in answer.stream:
-            body += chunk[: most + 1 - len(body)]
-            if len(body) > most:
-                enough.cancel()
-    return bytes(body[:most]), len(body) <= most
+    def _shown(self, text: str, *, is_cut: bool = False) -> str:
+        secrets = [os.environ.get(key, "").strip() for _, key in self._variables.values()]
+        return shown(without_secrets(text, secrets, is_cut=is_cut))
 
 
 def _refuse(url: httpx2.URL, why: str, status: int | None = None) -> NoReturn:
-    raise EndpointRefusedError(f"{_origin(url)} {why}", status)
-
-
-def _phrase(status: int) -> str:
-    # Not the endpoint's own, which may be anything.
-    return f" {http.HTTPStatus(status).phrase}" if status in {each.value for each in http.HTTPStatus} else ""
-
-
-def _origin(url: httpx2.URL) -> str:
-    """Return what a URL shows of itself, and what is compared where redirects lead: scheme, host and port."""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    port = "" if url.port in {None, _PORTS.get(url.scheme)} else f":{url.port}"
-    return f"{url.scheme}://{host}{port}"
+    raise EndpointRefusedError(f"{origin_of(url)} {why}", status)
 
 
 def _secret(variable: str) -> str:
@@ -298,23 +266,6 @@ def _secret(variable: str) -> str:
     if not _VALUE.fullmatch(value):
         raise EndpointRefusedError(f"the environment variable {variable} has what no header can hold")
     return value
-
-
-def _checked_url(value: object, what: str) -> httpx2.URL:
-    right = "an http or https URL, as in 'https://shop.example/orders'"
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be {right}, not {type(value).__name__}")
-    try:
-        url = httpx2.URL(value)
-    except httpx2.InvalidURL as error:
-        raise ValueError(f"{what} must be {right}: {shown(str(error))}") from None
-    if url.scheme not in _PORTS or not url.host:
-        raise ValueError(f"{what} must be {right}, not one that begins with {shown(url.scheme or value[:8])!r}")
-    if not 0 < (_PORTS[url.scheme] if url.port is None else url.port) < 1 << 16:
-        raise ValueError(f"{what} must be {right}, with a port from 1 to 65535, not {url.port}")
-    if url.userinfo:
-        raise ValueError(f"{what} must have no user name and no password in it: send them in headers_env")
-    return url
 
 
 def _checked_headers(headers: object, what: str) -> dict[str, str]:
@@ -362,4 +313,4 @@ def _checked_redirects(value: object) -> int:
 def _checked_origins(origins: object) -> set[str]:
     if isinstance(origins, str) or not isinstance(origins, Sequence):
         raise TypeError(f"redirect_origins must be a list, as in ['https://eu.shop.example'], not {origins!r}")
-    return {_origin(_checked_url(origin, "each of redirect_origins")) for origin in origins}
+    return {origin_of(checked_url(origin, "each of redirect_origins")) for origin in origins}

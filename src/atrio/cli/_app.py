@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -35,7 +36,7 @@ from atrio.cli._streams import (
 from atrio.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from rich.console import Console
 
@@ -163,13 +164,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _forgive_encodings()
     forget_what_is_secret()
     code: int = Exit.INTERRUPTED
-    with stdout_for_results():
+    with stdout_for_results(), _same_path_afterwards():
         try:
             code = _ended(sys.argv[1:] if arguments is None else arguments)
         except* KeyboardInterrupt as interrupts:
             say(_interrupted(interrupts))
             code = exit_of_interrupt(_innermost(interrupts))
     return code
+
+
+@contextlib.contextmanager
+def _same_path_afterwards() -> Generator[None]:
+    """Give a host's process back the list of directories to import from that it had."""
+    before = sys.path[:]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _ended(arguments: Sequence[str]) -> Exit:

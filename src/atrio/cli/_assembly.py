@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from atrio.cli._agent_options import missing_options
+from atrio.cli._configuration import keep_secrets_of
 from atrio.cli._streams import Refused, as_sentence
 from atrio.errors import PlanningError
 from atrio.registry import ANY_SCHEMA, Candidate
@@ -109,7 +110,9 @@ def with_options(configuration: Configuration, options: Mapping[str, Mapping[str
         options: by agent.
     """
     agents = {name: _with_options(configuration, name, added) for name, added in options.items()}
-    return attrs.evolve(configuration, agents={**configuration.agents, **agents})
+    changed = attrs.evolve(configuration, agents={**configuration.agents, **agents})
+    keep_secrets_of(changed)
+    return changed
 
 
 def _with_options(configuration: Configuration, name: str, options: Mapping[str, Any]) -> AgentSettings:

@@ -93,12 +93,17 @@ def _check(configuration: Configuration, tables: Mapping[str, AgentSettings | Pi
             why = "is there already: remove it first, or take another name"
             raise ConfigError(problems_at(configuration, [((section, name), why, "error")]))
         sections[section][name] = settings
-    changed = {section: {**getattr(configuration, section), **new} for section, new in sections.items()}
+    agents, pipelines = sections.values()
+    changed = attrs.evolve(
+        configuration,
+        agents={**configuration.agents, **agents},
+        pipelines={**configuration.pipelines, **pipelines},
+    )
     places = [dotted((section, name)) for section, new in sections.items() for name in new]
     found = [
         # What is new has no line yet.
         each._replace(line=None) if f"{each.path}.".startswith(tuple(f"{place}." for place in places)) else each
-        for each in newly_wrong(configuration, attrs.evolve(configuration, **changed))
+        for each in newly_wrong(configuration, changed)
     ]
     wrong = [each for each in found if each.severity == "error"]
     if wrong:

@@ -84,7 +84,8 @@ def _add_agents(app: App) -> None:
         "atrio.cli.agents:add",
         name="add",
         help="Add an agent to the configuration.\n\n"
-        "It is a ready-made one with options of its own, or a class of yours. Comments and layout of the file stay. "
+        "It is a ready-made one with options of its own, or a class of yours, whose module is imported to check it, as "
+        "shouting.py beside the file is in the last example. Comments and layout of the file stay. "
         f"With auto_save = false in its [cli], the table is printed to be pasted. {_CODES}",
         usage="Usage: atrio agents add NAME [OPTIONS]",
         help_epilogue="Examples:\n\n"
@@ -148,8 +149,8 @@ def _add_pipelines(app: App) -> None:
         f"One that something else in the file names stays where it is. {_CODES}",
         usage="Usage: atrio pipelines remove NAME [OPTIONS]",
         help_epilogue="Examples:\n\n"
-        "  atrio pipelines add figures --stage text_analyzer\n"
-        "  atrio pipelines remove figures",
+        "  atrio pipelines add counts --stage text_analyzer\n"
+        "  atrio pipelines remove counts",
     )
 
 

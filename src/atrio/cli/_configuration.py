@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -67,8 +68,16 @@ def _found(path: Path | None) -> Path | None:
 
 
 def _known(configuration: Configuration) -> Configuration:
-    keep_secret(_named_secrets(configuration))
+    keep_secrets_of(configuration)
+    if configuration.path is not None:
+        # For what agents import while they work; while they are made, the directory comes first.
+        sys.path.append(str(configuration.path.parent.absolute()))
     return configuration
+
+
+def keep_secrets_of(configuration: Configuration) -> None:
+    """Keep the secrets that a configuration names out of all that is said from now on."""
+    keep_secret(_named_secrets(configuration))
 
 
 def with_settings(options: AnyOptions, settings: CliSettings) -> AnyOptions:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from atrio.cli._streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from atrio.cli._pipeline_tables import PipelineShown, StageShown
     from atrio.config import Configuration
@@ -52,25 +52,30 @@ class _Drawing:
             words.append(f"{stage.attempts} attempts")
         if stage.timeout_s is not None:
             words.append(f"{stage.timeout_s:g} s each" if stage.attempts > 1 else f"{stage.timeout_s:g} s")
+        yield from self._drawn(node, stage.agent, words)
+
+    def _drawn(self, node: str, name: str, words: Sequence[str]) -> Iterator[str]:
+        """Yield the lines that draw what is called `name`, and what it is made of, but for pipelines."""
         file = self._configuration
-        if stage.agent in file.pools:
-            members = [(member.agent, None) for member in file.pools[stage.agent].members]
+        if name in file.pools:
+            members = [(member.agent, None) for member in file.pools[name].members]
             yield from self._group(node, [*words, "one of"], members)
-        elif stage.agent in file.fan_outs:
-            yield from self._group(node, [*words, "all at once"], _by_key(file.fan_outs[stage.agent].agents))
-        elif stage.agent in file.routers:
-            router = file.routers[stage.agent]
+        elif name in file.fan_outs:
+            yield from self._group(node, [*words, "all at once"], _by_key(file.fan_outs[name].agents))
+        elif name in file.routers:
+            router = file.routers[name]
             yield from self._group(node, [*words, f"by {router.choose}"], _by_key(router.agents))
-        elif stage.agent in file.pipelines:
+        elif name in file.pipelines:
             yield f"{node}[[{_label(words)}]]"
         else:
             yield f"{node}[{_label(words)}]"
-        yield from self._fallbacks(node, stage.agent)
+        yield from self._fallbacks(node, name)
 
     def _group(self, node: str, words: Iterable[str], members: Iterable[tuple[str, str | None]]) -> Iterator[str]:
         yield f"subgraph {node}[{_label(words)}]"
         for agent, key in members:
-            yield f"    member{next(self._numbers)}[{_label([agent if key in {None, agent} else f'{key}: {agent}'])}]"
+            called = [agent if key in {None, agent} else f"{key}: {agent}"]
+            yield from (f"    {line}" for line in self._drawn(f"member{next(self._numbers)}", agent, called))
         yield "end"
 
     def _fallbacks(self, node: str, name: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ class LogLevel(Enum):
     ERROR = logging.ERROR
 
 
+_MOST_DIGITS: Final = 18
+
 LOG: Final = Group("Log", sort_key=1)
 
 ConfigPath = Annotated[
@@ -91,7 +93,7 @@ class BatchOptions(Options):
         Parameter(
             group=LOG,
             help="The lowest level that stderr shows. Without it, stderr shows how the batch goes on, and of its tasks "
-            "only those that failed.",
+            "only those that failed; with error, those that failed alone.",
         ),
     ] = None
 
@@ -217,7 +219,7 @@ def whole_number(text: str, option: str, *, least: int = 1) -> int:
     Raises:
         Refused: it says none, or one below `least`.
     """
-    # Not left to the parser, which would round 2.5.
-    if not text.isdecimal() or int(text) < least:
+    # Not left to the parser, which would round 2.5. Of thousands of digits Python makes no number.
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < least:
         raise Refused(f"{option} must be a whole number, {least} at least: not {text!r}.")
     return int(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from atrio.cli._nearest import did_you_mean
 from atrio.cli._streams import Refused
@@ -12,12 +12,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+_DEEPEST: Final = 64
+"""Levels of lists and tables, as in a configuration file."""
+
+
 def value_of(text: str) -> Any:
-    """Return what `text` is as JSON; if it is none, itself."""
+    """Return what `text` is as JSON; if it is none, itself.
+
+    Raises:
+        Refused: it is nested more deeply than a configuration may be.
+    """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        value = json.loads(text)
+    except ValueError:
         return text
+    except RecursionError:
+        raise _too_deep(text) from None
+    layer = [value]
+    for _ in range(_DEEPEST):
+        layer = [each for outer in layer for each in _inside(outer)]
+    if layer:
+        raise _too_deep(text)
+    return value
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _too_deep(text: str) -> Refused:
+    return Refused(f"{text[:40]}... is nested more than {_DEEPEST} levels deep, which no option may be.")
 
 
 def named_or_described(text: str, option: str, example: str, known: Iterable[str]) -> Any:

@@ -105,8 +105,9 @@ def table_of(
             console.print(table)
         return captured.get()
     # Whatever reads it has room for all of it.
+    console = console_of_stdout(_UNBOUNDED)
     with console.capture() as captured:
-        console.print(table, width=_UNBOUNDED)
+        console.print(table)
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
@@ -135,11 +136,11 @@ def to_three_digits(duration_s: float) -> str:
     return f"{value:,.{decimals}f} {unit}" if value else "0 s"
 
 
-def console_of_stdout() -> Console:
-    """Return what writes for people, as wide and as colourful as stdout can show it."""
+def console_of_stdout(width: int | None = None) -> Console:
+    """Return what writes for people, as colourful as stdout can show it, and as wide, unless `width` says how wide."""
     from rich.console import Console  # noqa: PLC0415 - only what people read needs it
 
-    return Console(file=cast("TextIO", _Like(results_stream())))
+    return Console(file=cast("TextIO", _Like(results_stream())), width=width)
 
 
 class _Like:

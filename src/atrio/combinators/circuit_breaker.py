@@ -20,7 +20,7 @@ from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
 from atrio._attempts import causes
 from atrio._stamps import elapsed_clock, utc_now
-from atrio.combinators.composite import Guard
+from atrio.combinators.composite import Guard, guards_in
 from atrio.errors import CircuitOpenError
 from atrio.events import BreakerClosed, BreakerHalfOpened, BreakerOpened, emit
 
@@ -148,12 +148,22 @@ class CircuitBreaker:
     def guard(self, agent: Any) -> BreakerGuard[Any, Any]:
         """Return an agent that calls `agent` as far as this breaker allows.
 
+        A breaker stands in the way of a call once. If it did so twice, a failure would count twice, and the outer place
+        would take the only probe that the inner one needs: once open, it would never close again.
+
         Args:
             agent: an object with ``async def process(self, data)``, or an ``async def f(data)``.
 
         Raises:
             TypeError: `agent` is no agent.
+            ValueError: this breaker guards `agent` already, or something that it is made of: a member of a pool, or an
+                agent of a pipeline that has it by now.
         """
+        if any(isinstance(each, BreakerGuard) and each.breaker is self for each in guards_in(agent)):
+            raise ValueError(
+                f"circuit breaker {self.name!r} guards {agent!r} already, or something in it, and would count each "
+                "call twice: leave out one of the two, or make another breaker"
+            )
         return BreakerGuard(self, agent)
 
     def retry_after(self) -> float | None:

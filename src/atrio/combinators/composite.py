@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from atrio._lifetime import Lifetime
+from atrio._pipeline import Pipeline
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -54,3 +55,26 @@ class Guard(Composite[In, Out]):
     def __init__(self, agent: Any) -> None:
         self.agent: Any = agent
         super().__init__([agent])
+
+
+_PARTS: Final[Any] = vars(Composite)["_Composite__parts"]
+
+
+def guards_in(agent: object) -> Iterator[Guard[Any, Any]]:
+    """Yield every guard in an agent, itself included: before it, and before all that it is made of.
+
+    Args:
+        agent: an agent. Of pipelines the stages that they have now are looked at.
+    """
+    left, seen = [agent], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Guard):
+            yield each
+        if isinstance(each, Composite):
+            left.extend(_PARTS.__get__(each))
+        elif isinstance(each, Pipeline):
+            left.extend(stage.agent for stage in each.stages)

@@ -13,7 +13,7 @@ from trio.lowlevel import ParkingLot
 
 from atrio import _validation as valid
 from atrio._agent import Agent, agent_id_of, as_agent
-from atrio.combinators.composite import Guard
+from atrio.combinators.composite import Guard, guards_in
 from atrio.errors import CostError
 
 __all__ = ["LimiterGuard", "LimiterStatistics", "RateLimiter"]
@@ -106,7 +106,14 @@ class RateLimiter:
 
         Raises:
             TypeError: `agent` is no agent.
+            ValueError: this limiter guards `agent` already, or something that it is made of, so that a call would pay
+                twice.
         """
+        if any(isinstance(each, LimiterGuard) and each.limiter is self for each in guards_in(agent)):
+            raise ValueError(
+                f"rate limiter {self.name!r} guards {agent!r} already, or something in it, and a call would take its "
+                "tokens twice: leave out one of the two, or make another limiter"
+            )
         return LimiterGuard(self, agent)
 
     def cost_of(self, data: Any) -> float:

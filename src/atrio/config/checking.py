@@ -48,8 +48,8 @@ def newly_wrong(former: Configuration, configuration: Configuration) -> list[Con
     """
     known = {finding for findings in _found(former) for finding in findings}
     wrong, absent = _found(configuration)
-    told = [finding for finding in wrong if finding not in known]
-    told += [(path, message, "warning") for path, message, severity in absent if (path, message, severity) not in known]
+    told: list[Finding] = [finding for finding in wrong if finding not in known]
+    told.extend((path, message, "warning") for path, message, bad in absent if (path, message, bad) not in known)
     return problems_at(configuration, told)
 
 

@@ -99,8 +99,10 @@ def _missing_program(definition: AgentDefinition) -> tuple[tuple[str], str] | No
     """Return what a command_runner cannot find where it would run now: the option, and why; None if nothing."""
     options = definition.configuration
     command, cwd, added = options.get("command"), options.get("cwd"), options.get("environment")
-    if definition.module_path != _READY_MADE or definition.agent_class != "CommandRunner" or not _are_texts(command):
-        return None  # what is no command is told with the options
+    if definition.module_path != _READY_MADE or definition.agent_class != "CommandRunner":
+        return None
+    if not isinstance(command, list) or not _are_texts(command):
+        return None  # that is told with the options
     if isinstance(cwd, str) and not Path(cwd).is_dir():
         return ("cwd",), f"there is no directory {cwd!r}"
     path = added.get("PATH") if isinstance(added, dict) else None
@@ -111,11 +113,12 @@ def _missing_program(definition: AgentDefinition) -> tuple[tuple[str], str] | No
     return None
 
 
-def _are_texts(command: Any) -> bool:
-    texts = (
-        isinstance(command, list) and command and all(isinstance(word, str) and "\0" not in word for word in command)
+def _are_texts(command: list[Any]) -> bool:
+    return (
+        bool(command)
+        and all(isinstance(word, str) and "\0" not in word for word in command)
+        and bool(command[0].strip())
     )
-    return bool(texts and command[0].strip())
 
 
 def _place(name: str, said: AgentSettings | None, key: str, places: dict[str, KeyPath]) -> KeyPath:

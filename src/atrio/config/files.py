@@ -17,6 +17,8 @@ __all__ = ["create", "rewrite"]
 _PATIENCE_S: Final = 10.0
 """Seconds to wait for other processes that write in the same directory."""
 _LOOK_EVERY_S: Final = 0.01
+_WITHOUT_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What file systems say that have no hard links, as FAT."""
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes], *, patience: float = _PATIENCE_S) -> None:
@@ -60,9 +62,26 @@ def create(path: Path, content: bytes, *, patience: float = _PATIENCE_S) -> None
     target = Path(os.path.realpath(path.parent, strict=True), path.name)
     with _alone_in(target.parent, patience) as directory:
         with _written_beside(target, content) as temporary:
-            # Unlike a rename, a link never takes the place of what is there.
-            os.link(temporary, target, follow_symlinks=False)
+            _appear(temporary, target)
         _keep(directory)
+
+
+def _appear(temporary: Path, target: Path) -> None:
+    """Give a file its name, and never take the place of what has it."""
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+    else:
+        return
+    # The name is taken first, by an empty file, so that it can be only this one that the rename replaces.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+    try:
+        temporary.replace(target)
+    except BaseException:
+        target.unlink()
+        raise
 
 
 @contextmanager

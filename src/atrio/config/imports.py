@@ -10,10 +10,12 @@ import sys
 import traceback
 from collections.abc import Generator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from atrio._results import ErrorInfo
 from atrio.config.naming import nearest_of
+from atrio.config.shadowing import imported_from_elsewhere, why_not_imported
 
 __all__ = ["check_module", "exception_called", "importable_from", "said_of"]
 
@@ -21,6 +23,8 @@ __all__ = ["check_module", "exception_called", "importable_from", "said_of"]
 @contextlib.contextmanager
 def importable_from(directory: Path | None) -> Generator[None]:
     """Put a directory first among those that modules are imported from, for the time of the block.
+
+    What Python and atrio themselves need is imported from where it is installed all the same.
 
     Args:
         directory: the directory of the configuration; None to change nothing.
@@ -33,7 +37,8 @@ def importable_from(directory: Path | None) -> Generator[None]:
     # What was written since this process began must be found.
     importlib.invalidate_caches()
     try:
-        yield
+        with imported_from_elsewhere(directory):
+            yield
     finally:
         # Whatever was imported may have changed the list.
         with contextlib.suppress(ValueError):
@@ -47,6 +52,9 @@ def check_module(name: str, directory: Path | None) -> None:
         name: the absolute name of the module.
         directory: the directory of the configuration, which modules are looked for in first.
     """
+    hidden = None if directory is None else why_not_imported(name, directory)
+    if hidden is not None:
+        raise ValueError(hidden)
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -60,7 +68,11 @@ def check_module(name: str, directory: Path | None) -> None:
 
 
 def _unimportable(name: str, error: BaseException, directory: Path | None) -> str:
-    return f"module {name!r} cannot be imported: {said_of(error, directory)}"
+    # What it imports may be beside it, and not be what it got.
+    hidden = None
+    if isinstance(error, ImportError) and error.name and directory is not None:
+        hidden = why_not_imported(error.name, directory)
+    return f"module {name!r} cannot be imported: {said_of(error, directory)}" + (f"; {hidden}" if hidden else "")
 
 
 def _meant(missing: str, directory: Path | None) -> str:
@@ -118,14 +130,18 @@ def exception_called(name: str, directory: Path | None) -> type[Exception]:
 
 def _no_exception(name: str) -> str:
     """Return the sentence that there is no such exception, with the nearest in the innermost module or class found."""
-    home, where = builtins, "Python"
+    home: Any = builtins
+    where = "Python"
     *outer, own = name.split(".")
     for end in range(1, len(outer) + 1):
         try:
-            home, where = pkgutil.resolve_name(".".join(outer[:end])), repr(".".join(outer[:end]))
+            found = pkgutil.resolve_name(".".join(outer[:end]))
         except (ImportError, AttributeError):
             own = outer[end - 1]
             break
+        if not isinstance(found, ModuleType | type):
+            return f"{'.'.join(outer[:end])!r} is neither a module nor a class, and has no exceptions"
+        home, where = found, repr(".".join(outer[:end]))
     kinds = [each for each, kind in vars(home).items() if isinstance(kind, type) and not each.startswith("_")]
     known = [each for each in kinds if issubclass(vars(home)[each], Exception)]
     return f"there is no exception {own!r} in {where}{nearest_of(own, known)}"

@@ -29,7 +29,7 @@ def reference_problems(configuration: Configuration) -> list[Finding]:
     """Return all that is wrong between the tables of `configuration`; nothing is imported.
 
     That is: names that two have, or nobody; what is made of itself; ids of stages that are there twice; agents whose
-    schemas do not meet; and, as warnings, what is probably not meant.
+    schemas do not meet; guards that a call would meet twice; and, as warnings, what is probably not meant.
 
     Args:
         configuration: the configuration. Tables in its `unread` are taken to exist, and nothing is said about them.
@@ -50,6 +50,7 @@ def reference_problems(configuration: Configuration) -> list[Finding]:
         *_stage_ids(configuration),
         *schemas.found,
         *_capacities(names),
+        *_guards_met_twice(names, order),
         *_twice(configuration),
     ]
     return found
@@ -73,6 +74,44 @@ def _unknown_guards(configuration: Configuration) -> Iterator[Finding]:
                 if isinstance(guard, str) and guard not in shared and (guards, guard) not in configuration.unread:
                     hint = nearest_of(guard, shared) or f"; add a table [{guards}.{guard}]"
                     yield (section, name, key), f"there is no {guard!r} in [{guards}]{hint}", "error"
+
+
+def _guards_met_twice(names: Names, order: list[Node]) -> Iterator[Finding]:
+    # Of each node the guards that a call of it may meet, and whose they are. Circles are told of by themselves.
+    met: dict[Node, dict[KeyPath, str]] = {}
+    for node in order:
+        behind: dict[KeyPath, str] = {}
+        for part in names.known_parts(Node(node.name, alone=True)):
+            behind |= met.get(part.node, {})
+        own = _named_guards(names, node.name)
+        if not node.alone:
+            for guard in own:
+                if guard in behind:
+                    yield _met_twice(node.name, guard, behind[guard])
+        met[node] = behind | own
+        if not node.alone:
+            # Fallbacks stand beside what they are of, and not behind its guards.
+            for other in getattr(names.settings(node.name), "fallback", ()):
+                beside = met.get(names.alone(other), {}) if names.kinds[node.name] is Kind.POOL else None
+                met[node] |= _named_guards(names, other) if beside is None else beside
+
+
+def _named_guards(names: Names, name: str) -> dict[KeyPath, str]:
+    said = names.settings(name) if name in names.kinds else None
+    shared = (("breakers", getattr(said, "breaker", None)), ("rate_limits", getattr(said, "rate", None)))
+    return {(section, guard): name for section, guard in shared if isinstance(guard, str)}
+
+
+def _met_twice(pool: str, guard: KeyPath, inner: str) -> Finding:
+    section, name = guard
+    key = "breaker" if section == "breakers" else "rate"
+    why = (
+        "a failure would count twice, and once open it would never close again"
+        if section == "breakers"
+        else "a call would take its tokens twice"
+    )
+    message = f"{name!r} guards {inner!r} too, which is in {pool!r}: {why}; leave it out here, or there"
+    return ("pools", pool, key), message, "error"
 
 
 def _twice(configuration: Configuration) -> Iterator[Finding]:

@@ -90,8 +90,11 @@ def _check_score(value: float) -> None:
 
 
 def is_variable(text: str) -> bool:
-    """Say whether a text can be the name of an environment variable: letters, digits and _, no digit first."""
-    return re.fullmatch(_VARIABLE, text) is not None
+    """Say whether a text can be the name of an environment variable: letters, digits and _, no digit first.
+
+    What may be a secret itself, put where the name of its variable belongs, is none.
+    """
+    return re.fullmatch(_VARIABLE, text) is not None and not valid.may_be_secret(text)
 
 
 def variable_in(header: str) -> str | None:
@@ -101,10 +104,15 @@ def variable_in(header: str) -> str | None:
         header: the value, as in ``"Bearer SHOP_TOKEN"``. Where it names no variable, it may be the secret itself.
     """
     found = re.fullmatch(rf"(?:\S+\s+)?({_VARIABLE})", header.strip())
-    return None if found is None else found[1]
+    return None if found is None or not is_variable(found[1]) else found[1]
 
 
 def _check_variable(value: str) -> None:
+    if valid.may_be_secret(value):
+        raise ValueError(
+            "must be the name of an environment variable, as in 'SHOP_KEY', and what stands here may be a secret "
+            "itself, which does not belong in this file"
+        )
     if not is_variable(value):
         raise ValueError(
             "must be the name of an environment variable (letters, digits and _, no digit first), as in 'SHOP_KEY', "
@@ -114,7 +122,7 @@ def _check_variable(value: str) -> None:
 
 def _check_key_variable(value: str) -> None:
     # The value is not shown: it may be the key itself, put where its variable's name belongs.
-    if not re.fullmatch(_VARIABLE, value):
+    if not is_variable(value):
         raise ValueError(
             "must be the name of the environment variable that holds the API key, as in 'OPENAI_API_KEY', and what "
             "stands here is no such name; the API key itself does not belong in this file"

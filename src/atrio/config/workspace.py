@@ -103,7 +103,7 @@ class Workspace:
         raise self._wrong([((), message, "error")])
 
     def assemble(self, capabilities: Iterable[str], *, pipeline_id: str | None = None) -> Pipeline[Any, Any]:
-        """Plan and build a pipeline as :meth:`AgentRegistry.assemble` does, of modules beside the configuration too.
+        """Plan and build a pipeline as :meth:`~atrio.AgentRegistry.assemble` does, of modules beside the configuration too.
 
         Args:
             capabilities: what is to be done, in order; one is enough.
@@ -166,11 +166,15 @@ class Workspace:
         return self._made[node]
 
     def _make_agent(self, node: Node) -> Any:
-        if node.alone:
-            made = self._make(Node(node.name))
-            return made.agents[0] if isinstance(made, WithFallback) else made
+        said = self.configuration.agents.get(node.name)
         try:
-            return self.registry.instantiate(node.name)
+            if node.alone:
+                return self.registry.instantiate(node.name, with_fallback=False)
+            first = self._make(Node(node.name, alone=True))
+            if said is None or not said.fallback:
+                return first
+            others = [self._make(Node(other, alone=True)) for other in said.fallback]
+            return WithFallback[Any, Any](node.name, first, others)
         except RegistryError as error:
             name = error.agent_id or node.name
             message = str(error).removeprefix(f"agent {name!r} cannot be made: ")

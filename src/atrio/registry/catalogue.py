@@ -169,7 +169,9 @@ class AgentRegistry:
         with self._lock:
             return self._index.consumers(output_schema)
 
-    def instantiate(self, agent_id: str, overrides: Mapping[str, Any] | None = None) -> Any:
+    def instantiate(
+        self, agent_id: str, overrides: Mapping[str, Any] | None = None, *, with_fallback: bool = True
+    ) -> Any:
         """Make an agent: import its class, if that is allowed, and call it with its options.
 
         What is returned is measured for ranking, bounded by the agent's capacity if it has one, guarded by its breaker
@@ -181,6 +183,7 @@ class AgentRegistry:
             agent_id: the agent.
             overrides: options that are added to those of the configuration, or replace them. They are handed on as they
                 are; those of the configuration are copied deeply.
+            with_fallback: whether those of its fallback are made, too. False for the agent alone.
 
         Raises:
             RegistryError: there is no such agent; its class is not allowed, not found or no agent class; an option is
@@ -189,7 +192,8 @@ class AgentRegistry:
                 else.
             TypeError: `overrides` is no mapping of names to values.
         """
-        return self._instance(agent_id, self._entry(agent_id), check_options(overrides, "overrides"))
+        make = self._instance if with_fallback else self._alone
+        return make(agent_id, self._entry(agent_id), check_options(overrides, "overrides"))
 
     def _instance(self, agent_id: str, entry: Entry, overrides: Mapping[str, Any]) -> Any:
         first = self._alone(agent_id, entry, overrides)
