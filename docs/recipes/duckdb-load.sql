@@ -19,6 +19,7 @@ FROM read_json('app.jsonl*', format = 'newline_delimited', columns = {
     throughput_per_s: 'DOUBLE', efficiency: 'DOUBLE',
     -- of calls of language models
     provider: 'VARCHAR', model: 'VARCHAR', input_tokens: 'BIGINT', output_tokens: 'BIGINT', finish_reason: 'VARCHAR',
+    fallback: 'VARCHAR', next_agent_id: 'VARCHAR',
     -- of breakers, alerts and the log itself
     breaker: 'VARCHAR', failures: 'BIGINT', recovery_timeout_s: 'DOUBLE', open_s: 'DOUBLE', rule: 'VARCHAR',
     subject: 'VARCHAR', value: 'DOUBLE', threshold: 'DOUBLE', count: 'BIGINT', reason: 'VARCHAR'

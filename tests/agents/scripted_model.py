@@ -132,6 +132,11 @@ def pieces(*given, pause=0.0):
     return lambda asked: streamed(list(given), pause)
 
 
+def broken_off(status, begin, error):
+    """Answer with a status, and with the begin of a body; the rest is an exception, or does not come."""
+    return lambda asked: httpx2.Response(status, stream=Body([begin, error]))
+
+
 def breaks(error):
     def reply(asked):
         raise error

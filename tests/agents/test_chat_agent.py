@@ -1,13 +1,16 @@
+import json
 import re
 import traceback
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import count
 
 import attrs
 import httpx2
 import pytest
 import trio
-from scripted_model import Model, after, answers, breaks, completion, pieces, says
+from scripted_model import LAST, Model, after, answers, breaks, broken_off, completion, delta, pieces, says
 
 from atrio import Backoff, FanOut, Pipeline, Stage, StageConfig, StageTimeoutError, is_transient
 from atrio.agents import (
@@ -17,9 +20,10 @@ from atrio.agents import (
     InvalidAnswerError,
     InvalidDataError,
     _chat_endpoint,
+    watch,
 )
 from atrio.events import ModelCalled
-from atrio.testing import capture_events, fixed_stamps
+from atrio.testing import cancel_at_checkpoint, capture_events, fixed_stamps
 
 KEY = "sk-0123456789abcdef"
 BASE = "http://models.example/v1"
@@ -138,7 +142,11 @@ RETRIED = [
     pytest.param(answers(200, {"choices": [{}]}), [0, 1], EndpointError, id="no message"),
     pytest.param(answers(200, []), [0, 1], EndpointError, id="no object"),
     pytest.param(answers(200, {"error": {"message": "busy"}}), [0, 1], EndpointError, id="an error in disguise"),
-    pytest.param(says('{"label": "sp', finish_reason="length"), [0, 1], EndpointError, id="half an answer"),
+    pytest.param(
+        answers(200, {"error": {"message": "busy", "code": 503}}), [0, 1], EndpointError, id="a status in disguise"
+    ),
+    pytest.param(answers(429, retry_after="7.5"), [0, 7.5], EndpointError, id="429 with a fraction in Retry-After"),
+    pytest.param(answers(200, {"error": {}, "choices": []}), [0, 1], EndpointError, id="an empty error and no choice"),
     pytest.param(says("", finish_reason="tool_calls"), [0, 1], EndpointError, id="an empty answer"),
     pytest.param(breaks(httpx2.ReadError("reset")), [0, 1], ConnectionError, id="a closed connection"),
     pytest.param(breaks(httpx2.ConnectError("no route")), [0, 1], ConnectionError, id="no connection"),
@@ -174,6 +182,13 @@ async def test_it_ends_after_the_last_attempt(reply, times, kind, model_of, auto
         (answers(401, {"error": "bad key"}), "answered 401 Unauthorized: bad key"),
         (answers(404, {"message": "no model\x1b[31m"}), r"answered 404 Not Found: no model\\x1b\[31m"),
         (answers(422, b"[1]"), r"answered 422 .*: \[1\]"),
+        (answers(200, {"error": {"message": "who?", "code": 401}}), "failed while it answered: who\\?"),
+        (answers(200, {"error": {"message": "pay", "code": "insufficient_quota"}}), "failed while it answered: pay"),
+        (answers(429, retry_after="9" * 20), "asks to wait 1,000,000,000,000,000 s, more than"),
+        (says('{"label": "sp', finish_reason="length"), "its limit of tokens; raise it by parameters = .*max_compl"),
+        (says("", finish_reason="length"), "its limit of tokens"),
+        (broken_off(401, b'{"err', httpx2.ReadError("reset")), r"answered 401 Unauthorized\n"),
+        (broken_off(401, b'{"err', None), r"answered 401 Unauthorized\n"),
         (answers(307, location="http://elsewhere.example"), "answered 307 Temporary Redirect\\n"),
         (
             answers(429, {"error": {"message": "pay", "code": "insufficient_quota"}}, retry_after="1"),
@@ -192,6 +207,117 @@ async def test_what_is_refused_is_asked_once(reply, why, model_of, autojump_cloc
     assert len(model.asked) == 1
     with pytest.raises(EndpointRefusedError, match=why):
         raise result.stages[0].error.exception
+
+
+async def test_a_status_is_told_when_its_body_hangs(model_of, autojump_clock):
+    model = model_of(broken_off(503, b"", None), broken_off(400, b"", None))
+    result = await run(agent(timeout=3))
+    assert model.times == [0, 4]
+    assert [failure.error_type for failure in result.stages[0].failures] == ["EndpointError", "EndpointRefusedError"]
+    assert result.stages[0].error.exception.status == 400
+
+
+async def test_half_a_text_is_an_answer_and_noted(model_of, autojump_clock):
+    model = model_of(says("It was", finish_reason="length"))
+    result = await run(agent("text"))
+    assert (result.output, len(model.asked)) == ("It was", 1)
+    assert result.stages[0].metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>Is {"a": 0} right?</think>\n{"a": 1}',
+        'Here you go:\n```json\n{"a": 1}\n```\nAnything else?',
+        '```{"a": 1}```',
+        '```json {"a": 1} ```',
+        '<think>\n\n</think>Sure: ```JSON\n{"a": 1}```',
+        'Not\n```python\nx\n```\nbut\n```json\n{"a": 1}\n```',
+    ],
+)
+async def test_what_is_written_around_json_is_left_out(text, model_of):
+    model_of(says(text))
+    assert await agent("json").process("x") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ['```json\n{"a": 1}\n```\n```json\n{"a": 2}\n```', "```\n```", "<think>{}", "```", "``````"]
+)
+async def test_what_may_be_meant_in_two_ways_is_no_json(text, model_of):
+    model_of(says(text))
+    with pytest.raises(EndpointError, match="the model wrote no JSON"):
+        await agent("json").process("x")
+
+
+async def test_fences_within_strings_are_left_alone(model_of):
+    model_of(says('```json\n{"a": "```json\\n[]```"}\n```'))
+    assert await agent("json").process("x") == {"a": "```json\n[]```"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {}, "choices": [{"message": {"content": "hi"}}]},
+        {"choices": [{"message": {"content": [{"type": "text", "text": "h"}, {"type": "image"}, "i", 5]}}]},
+        b'{"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": 1e400, "completion_tokens": 3}}',
+        b'{"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": %s}}' % (b"9" * 5_000),
+    ],
+)
+async def test_answers_of_servers_that_take_liberties(body, model_of, autojump_clock):
+    model_of(answers(200, body))
+    result = await run(agent("text"), attempts=1)
+    assert result.output == "hi"
+    assert result.stages[0].metadata["usage"]["input_tokens"] == 0
+
+
+class TestWithoutSchemas:
+    """Of endpoints that refuse them."""
+
+    REFUSAL = staticmethod(answers(400, {"error": {"message": "This response_format type is unavailable now"}}))
+
+    async def test_the_schema_is_put_into_the_prompt(self, model_of):
+        model = model_of(self.REFUSAL, says(GOOD))
+        chat = agent(instructions="Judge.")
+        assert await chat.process("x") == RIGHT
+        assert await chat.process("x") == RIGHT
+        first, *others = model.asked
+        assert first.body["response_format"]["type"] == "json_schema"
+        assert len(others) == 2
+        for other in others:
+            assert other.body["response_format"] == {"type": "json_object"}
+            (_, system), user = other.messages
+            assert system.startswith("Judge.\n\nAnswer with JSON alone")
+            assert json.loads(system.splitlines()[-1]) == first.body["response_format"]["json_schema"]["schema"]
+            assert user == ("user", "x")
+
+    async def test_the_schema_makes_a_message_of_its_own_where_there_is_none_of_the_system(self, model_of):
+        model = model_of(self.REFUSAL, says(GOOD))
+        async with agent().stream("x") as stream:
+            assert "".join([piece async for piece in stream]) == json.dumps(GOOD)
+        assert stream.output == RIGHT
+        assert [role for role, _ in model.asked[1].messages] == ["system", "user"]
+
+    async def test_another_refusal_is_told(self, model_of):
+        model = model_of(self.REFUSAL)
+        with pytest.raises(EndpointRefusedError, match="answered 400") as caught:
+            await agent().process("x")
+        assert len(model.asked) == 2
+        assert caught.value.__context__ is None
+
+    @pytest.mark.parametrize(
+        ("reply", "output"),
+        [
+            (answers(400, {"error": "too long"}), Verdict),
+            (answers(401, {"error": "response_format"}), Verdict),
+            (REFUSAL, "json"),
+            (REFUSAL, "text"),
+        ],
+    )
+    async def test_what_has_other_reasons_is_not_asked_again(self, reply, output, model_of):
+        model = model_of(reply)
+        with pytest.raises(EndpointRefusedError):
+            await agent(output).process("x")
+        assert len(model.asked) == 1
 
 
 async def test_retry_after_may_be_a_date(model_of, autojump_clock):
@@ -221,8 +347,22 @@ class TestRepair:
         assert second.messages[2] == ("assistant", '{"label": 5, "score": 3, "more": 1}')
         role, wrong = second.messages[3]
         assert role == "user"
-        assert wrong.endswith("- /label: must be a text, not a number\n- has members that it must not have: 'more'")
+        assert wrong.splitlines()[1:] == [
+            '{"label": string, "score": integer}',
+            "What is wrong, each with its place as a JSON Pointer:",
+            "- /label: must be a text, not a number",
+            "- has members that it must not have: 'more'",
+        ]
         assert second.body["response_format"] == first.body["response_format"]
+
+    @pytest.mark.parametrize(
+        ("text", "what"), [("[1]", "a list"), ("42", "a number"), ("null", "null"), ('"x"', "a text")]
+    )
+    async def test_is_of_json_that_is_no_object(self, text, what, model_of):
+        model = model_of(says(text), says({"a": 1}))
+        assert await agent("json").process("x") == {"a": 1}
+        _, wrong = model.asked[1].messages[-1]
+        assert wrong.endswith(f"- must be an object, not {what}")
 
     async def test_is_told_in_the_record(self, model_of, autojump_clock):
         model = model_of(says({"label": "spam"}), says(GOOD))
@@ -280,7 +420,7 @@ class TestEvents:
         ("reply", "told"),
         [
             (says(GOOD), (11, 7, "stop", None, None)),
-            (says("{", finish_reason="length"), (11, 7, "length", "EndpointError", "gave half an answer")),
+            (says("{", finish_reason="length"), (11, 7, "length", "EndpointRefusedError", "gave half an answer")),
             (answers(429), (None, None, None, "EndpointError", "answered 429")),
             (answers(400), (None, None, None, "EndpointRefusedError", "answered 400")),
             (breaks(httpx2.ReadError("reset")), (None, None, None, "ConnectionError", "reset")),
@@ -317,8 +457,10 @@ class TestKey:
     async def test_that_is_missing_is_told_before_anything_is_sent(self, model_of, monkeypatch):
         monkeypatch.delenv("MODEL_KEY")
         model = model_of(says(GOOD))
-        result = await run(agent(provider="openai"))
-        assert model.asked == []
+        with capture_events() as events:
+            result = await run(agent(provider="openai"))
+        assert model.asked == events.of(ModelCalled) == []
+        assert "usage" not in result.stages[0].metadata
         with pytest.raises(
             EndpointRefusedError, match="variable MODEL_KEY is not set; it is to hold the key of openai"
         ):
@@ -366,6 +508,52 @@ class TestKey:
         assert own
         assert all(KEY not in value for frame in own for value in (frame.locals or {}).values())
         assert KEY not in repr(chat)
+
+    @pytest.mark.parametrize("is_watched", [False, True])
+    @pytest.mark.parametrize("reply", [says(GOOD), pieces(delta("It"), None)])
+    async def test_is_in_no_traceback_of_a_cancellation(self, reply, is_watched, model_of):
+        """With the variables of all frames, wherever it is cancelled."""
+        model_of(reply)
+        told = []
+
+        async def call():
+            try:
+                with watch(lambda _: None) if is_watched else nullcontext():
+                    await agent().process("x")
+            except BaseException as error:
+                told.append("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+                raise
+
+        with trio.move_on_after(1):
+            for number in count(1):
+                if not await cancel_at_checkpoint(number, call):
+                    break
+        assert len(told) > 3
+        assert [text[at - 200 : at + 20] for text in told if (at := text.find(KEY[3:])) >= 0] == []
+
+    async def test_is_in_no_traceback_of_an_interrupt(self, model_of):
+        model_of(breaks(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            await agent().process("x")
+        told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        assert all(
+            KEY not in value
+            for frame in told.stack
+            if "/tests/" not in frame.filename
+            for value in (frame.locals or {}).values()
+        )
+
+    @pytest.mark.parametrize("size", [1, 3, 7, 19, 50])
+    async def test_that_the_model_writes_in_pieces_is_in_none_of_them(self, size, model_of):
+        text = f"ask skis {KEY[:9]} {KEY}{KEY} end {KEY[:5]}"
+        scrubbed = f"ask skis {KEY[:9]} ****** end {KEY[:5]}"
+        model_of(pieces(*[delta(text[at : at + size]) for at in range(0, len(text), size)], *LAST))
+        heard = []
+        with watch(heard.append):
+            assert await agent("text").process("x") == scrubbed
+        assert "".join(each.text for each in heard) == scrubbed
+        async with agent("text").stream("x") as stream:
+            assert "".join([piece async for piece in stream]) == stream.output == scrubbed
 
     async def test_that_the_model_repeats_is_in_no_output(self, model_of):
         model_of(says({"label": f"it is {KEY}", "score": 1}))
@@ -418,6 +606,8 @@ class TestConnections:
         ({"model": " "}, ValueError, "model must not be blank"),
         ({"api_key_env": 5}, TypeError, "api_key_env must be the name of an environment variable"),
         ({"api_key_env": KEY}, ValueError, "and never the key itself"),
+        ({"api_key_env": "gsk_0123456789abcdef"}, ValueError, "and never the key itself"),
+        ({"api_key_env": "q7Wm2vT9xKd4LpZ8sB3n"}, ValueError, "and never the key itself"),
         ({"provider": ""}, ValueError, "provider must not be blank"),
         ({"temperature": 2.1}, ValueError, "temperature must be a number from 0 to 2, not 2.1"),
         ({"temperature": "hot"}, TypeError, "temperature must be"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atrio.agents._chat_form import form_of
 from atrio.agents._chat_structuring import MisfitError
 from atrio.agents._output_schema import OutputSchema
 
@@ -56,6 +57,7 @@ class Order:
     other: Item | str
 
 
+ITEM = {"count": 1, "price": 2}
 ORDER = {
     "shop": "s",
     "colour": "red",
@@ -133,10 +135,22 @@ def test_schemas_are_as_strict_ones_must_be():
         ({"size": "1"}, ["/size: must be one of 1, 2"]),
         ({"size": True}, ["/size: must be one of 1, 2"]),
         ({"items": {"count": 1}}, ["/items: must be a list, not an object"]),
-        ({"items": [{"count": 1}, {"count": 1.5}]}, ["/items/1/count: must be a whole number, not a number"]),
-        ({"items": [{"count": True}]}, ["/items/0/count: must be a whole number, not true or false"]),
+        ({"items": [ITEM, ITEM | {"count": 1.5}]}, ["/items/1/count: must be a whole number, without a fraction"]),
+        ({"items": [ITEM | {"count": True}]}, ["/items/0/count: must be a whole number, not true or false"]),
+        (
+            {"items": [ITEM | {"count": 1e20}]},
+            ["/items/0/count: must be a whole number, written without a point or an exponent"],
+        ),
+        (
+            {"items": [ITEM | {"price": 2**60}]},
+            ["/items/0/price: must be a number of at most 9007199254740992, or one with a point"],
+        ),
+        ({"items": [{"count": 1}]}, ["/items/0: lacks the member 'price'"]),
+        ({"items": [{"count": "1"}]}, ["/items/0: lacks the member 'price'",
+                                       "/items/0/count: must be a whole number, not a text"]),
         ({"items": [5]}, ["/items/0: must be an object, not a number"]),
-        ({"to": {"street": "x", "a/b": 1}}, ["/to: has members that it must not have: 'a/b'"]),
+        ({"to": {"street": "x", "number": 1, "a/b": 1}}, ["/to: has members that it must not have: 'a/b'"]),
+        ({"to": {"street": "x"}}, ["/to: lacks the member 'number'"]),
         ({"to": {"number": 3}}, ["/to: lacks the member 'street'"]),
         ({"to": []}, ["/to: must be an object, not a list"]),
         ({"prices": {"a": 1}}, ["/prices: must be a list, not an object"]),
@@ -145,7 +159,7 @@ def test_schemas_are_as_strict_ones_must_be():
         ({"on": "31.1.2026"}, ["/on: must be a date as in ISO 8601"]),
         ({"at": 5}, ["/at: must be a date and time as in ISO 8601, not a number"]),
         ({"state": "5"}, ["/state: must be one of 'open', 5, None"]),
-        ({"other": {"count": "1"}}, ["/other/count: must be a whole number, not a text"]),
+        ({"other": ITEM | {"count": "1"}}, ["/other/count: must be a whole number, not a text"]),
         ({"other": 5}, ["/other: is none of the kinds that it may be"]),
         ({"shop": 1, "size": 9}, ["/shop: must be a text, not a number", "/size: must be one of 1, 2"]),
     ],
@@ -159,8 +173,28 @@ def test_a_class_may_refuse_values_itself():
     assert refused(list[Range], {"value": [{"low": 2, "high": 1}]}) == ["/value/0: is refused: high is below low"]
 
 
-def test_members_with_a_default_may_be_missing():
-    assert OutputSchema(Item).structured({"count": 1.0}) == Item(1)
+def test_members_with_a_default_are_asked_for_as_well():
+    """The schema that is sent requires them, so an answer without them misses it."""
+    assert OutputSchema(Item).structured({"count": 1.0, "price": 0}) == Item(1)
+    assert refused(Item, {"count": 1}) == ["lacks the member 'price'"]
+    assert refused(Address, {"street": "x"}) == ["lacks the member 'number'"]
+
+
+def test_of_several_classes_none_is_filled_up_with_defaults():
+    cat = attrs.make_class("Cat", {"lives": attrs.field(type=int, default=9)})
+    dog = attrs.make_class("Dog", {"tricks": attrs.field(type=int, default=0)})
+    assert OutputSchema(cat | dog).structured({"value": {"tricks": 3}}) == dog(3)
+    assert refused(cat | dog, {"value": {}}) == ["/value: is none of the kinds that it may be"]
+
+
+def test_forms_say_schemas_in_few_words():
+    assert form_of(OutputSchema(Order).schema) == (
+        '{"shop": string, "colour": "red" or "blue" or null, "size": 1 or 2, "items": [Item, ...], "to": Address, '
+        '"prices": [{"key": string, "value": number}, ...], "tags": [string, ...], "on": date, "at": date-time, '
+        '"state": "open" or 5 or null, "parts": [the whole again, ...], "other": Item or string}\n'
+        'Item: {"count": integer, "price": number}\n'
+        'Address: {"street": string, "number": integer}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,6 +245,7 @@ def test_names_are_such_as_endpoints_take():
         (attrs.make_class("Own", {"x": attrs.field(type=list[bytes])}), r"output: Own\.x\[\] is of type bytes"),
         (attrs.make_class("Own", ["x"]), r"output: Own\.x is of type Any"),
         (attrs.make_class("Own", {"x": attrs.field(type="Nowhere")}), "the annotations of Own cannot be resolved"),
+        (enum.Enum("Nothing", []), "output: Nothing is an Enum without members"),
         (Literal[b"x"], "has the choice b'x'; it is of type bytes"),
     ],
 )

@@ -156,7 +156,13 @@ class TestStream:
         ([delta("It"), event([])], EndpointError, "cannot be read: it is no JSON object"),
         ([delta("It"), event({"choices": 5})], EndpointError, "cannot be read: it has no choices"),
         ([delta("It"), event({"error": {"message": "overloaded"}})], EndpointError, "failed while it .*: overloaded"),
-        ([delta("It"), delta(finish_reason="length"), event("[DONE]")], EndpointError, "gave half an answer"),
+        ([delta(finish_reason="length"), event("[DONE]")], EndpointRefusedError, "gave half an answer"),
+        (
+            [delta("It"), event({"error": {"message": "pay", "code": "insufficient_quota"}})],
+            EndpointRefusedError,
+            "failed while it answered: pay",
+        ),
+        ([delta("It"), event({"error": {"message": "who", "code": 401}})], EndpointRefusedError, "answered: who"),
         ([delta("It"), delta(finish_reason="content_filter")], EndpointRefusedError, "a content filter"),
         ([delta(refusal="No."), *LAST], EndpointRefusedError, r"the model refuses: No\."),
         (LAST, EndpointError, "gave an empty answer"),
@@ -183,6 +189,40 @@ async def test_half_a_stream_is_worth_another_attempt(model_of, autojump_clock):
     assert model.times == [0, 1]
     calls = sorted({piece.call for piece in heard})
     assert ["".join(piece.text for piece in heard if piece.call == call) for call in calls] == ["It", TEXT]
+
+
+@pytest.mark.parametrize("last", [{"choices": None, "usage": {}}, {"usage": {"prompt_tokens": 3}}, {"choices": []}])
+async def test_an_event_may_have_no_choices(last, model_of):
+    model_of(pieces(delta(TEXT), delta(finish_reason="stop"), event(last), event("[DONE]")))
+    assert await read(agent()) == ([TEXT], TEXT)
+
+
+async def test_half_a_text_is_given_to_its_end(model_of):
+    model_of(pieces(delta("It"), delta(finish_reason="length"), event("[DONE]")))
+    pipeline = Pipeline("p").add_stage(Stage("ask", agent()))
+    with watch(lambda _: None):
+        result = await pipeline.execute("x")
+    assert (result.output, result.stages[0].metadata["finish_reason"]) == ("It", "length")
+
+
+async def test_many_pieces_at_once_do_not_hold_up_others(model_of):
+    """With a clock of the test, which advances while a piece is read."""
+    model_of(pieces(b"".join([delta("a")] * 3_000 + LAST)))
+    steps = []
+
+    async def others():
+        while True:
+            await trio.lowlevel.checkpoint()
+            steps.append(len(heard))
+
+    heard = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        with watch(heard.append):
+            assert await agent().process("x") == "a" * 3_000
+        nursery.cancel_scope.cancel()
+    in_the_middle = {step for step in steps if 0 < step < 3_000}
+    assert len(in_the_middle) > 5
 
 
 class TestWatch:

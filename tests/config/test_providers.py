@@ -1,9 +1,11 @@
 """Providers of language models, and the ready-made agents that ask them."""
 
+import sys
+
 import pytest
 
 from atrio import Capability, PlanningError, RunStatus, testing
-from atrio.config import Configuration, Workspace, check_configuration, load
+from atrio.config import Configuration, Workspace, check_configuration, load, survey
 from atrio.errors import ConfigError
 
 pytest.importorskip("h11")
@@ -185,3 +187,83 @@ def test_a_key_in_place_of_the_name_of_its_variable_is_shown_nowhere(file, monke
     workspace = Workspace(load(file))
     assert workspace.registry.get("mine").needs == ()
     assert key not in f"{problems} {workspace.registry.rank(Capability.TASK_PROCESSING)}"
+
+
+CLASSIFIER = """
+from typing import Literal
+import attrs
+from atrio.agents import ChatAgent
+
+@attrs.frozen
+class Verdict:
+    topic: Literal["billing", "other"]
+
+class Classifier(ChatAgent[Verdict]):
+    def __init__(self, *, base_url, model, api_key_env=None, provider=None, instructions=""):
+        super().__init__(base_url=base_url, model=model, api_key_env=api_key_env, provider=provider,
+                         output=Verdict, instructions=instructions)
+"""
+OWN = """[agents.classifier]
+agent_class = "Classifier"
+module_path = "atrio_test_tickets"
+capabilities = ["content_analysis"]
+input_schema = "text"
+output_schema = "verdict"
+[agents.classifier.configuration]
+instructions = "Sort the ticket."
+"""
+
+
+class TestOfClassesOfOnesOwn:
+    """Subclasses of ChatAgent, whose option names a provider."""
+
+    @pytest.fixture(autouse=True)
+    def module(self, file, monkeypatch):
+        (file.parent / "atrio_test_tickets.py").write_text(CLASSIFIER)
+        yield
+        sys.modules.pop("atrio_test_tickets", None)
+
+    async def test_they_ask_it(self, workspace, file, monkeypatch):
+        monkeypatch.setenv("ATRIO_TEST_KEY", "sk-0123456789abcdef")
+        async with testing.ChatServer([testing.Reply({"topic": "billing"})]) as server:
+            text = (
+                f"[providers.far]\nbase_url = '{server.base_url}'\napi_key_env = 'ATRIO_TEST_KEY'\nmodel = 'm'\n"
+                f"{OWN}provider = 'far'\n[pipelines.p]\nstages = ['classifier']\n"
+            )
+            assert told(file, text) == []
+            async with workspace(text).pipeline("p") as pipeline:
+                result = await pipeline.execute("Where is my invoice?")
+        assert result.unwrap().topic == "billing"
+        assert (server.requests[0].model, server.requests[0].authorization) == ("m", "Bearer sk-0123456789abcdef")
+
+    def test_the_key_is_among_what_they_need(self, workspace, file, monkeypatch):
+        monkeypatch.delenv("ATRIO_TEST_KEY", raising=False)
+        text = f"{TWO}{OWN}provider = 'openai'\n"
+        assert refusal(workspace(text), "classifier") == "it needs ATRIO_TEST_KEY, which is not set"
+        assert ("warning", "agents.classifier: 'classifier' needs 'ATRIO_TEST_KEY' in the environment") in [
+            (severity, message.partition(", which")[0]) for severity, message in told(file, text)
+        ]
+
+    def test_a_provider_that_is_not_there_gives_nothing(self, workspace, file):
+        ((severity, problem),) = told(file, f"{ONE}{OWN}provider = 'lokal'\n")
+        assert severity == "error"
+        assert "needs 'base_url'" in problem
+
+
+@pytest.mark.parametrize(
+    "key", ["gsk_0123456789abcdef", "hf_abcdefghijkl", "AIzaSyA0bC1dE2fG3hI4", "qW3eRt5yUi7oPa9sDf1g"]
+)
+def test_a_key_in_place_of_its_variable_is_told_without_it(key, file, workspace):
+    in_provider = f"[providers.a]\nbase_url = 'http://127.0.0.1:9/v1'\napi_key_env = '{key}'\n"
+    in_agent = f"{ONE}[agents.t]\nextends = 'task_processor'\n[agents.t.configuration]\napi_key_env = '{key}'\n"
+    needed = f"[agents.t]\nextends = 'text_cleaner'\nneeds = ['{key}']\n"
+    sent = (
+        "[agents.t]\nextends = 'webhook'\n[agents.t.configuration]\nurl = 'http://127.0.0.1:9'\n"
+        f"headers_env = {{ Authorization = 'Bearer {key}' }}\n"
+    )
+    for text in (in_provider, in_agent, needed, sent):
+        file.write_text(text)
+        said = "".join(f"{each.path}: {each.message}" for each in check_configuration(survey(file)))
+        assert said
+        assert key[:12] not in said
+    assert key[:12] not in str(refusal(workspace(in_agent), "t"))

@@ -570,3 +570,18 @@ def test_its_names_are_there_when_they_are_asked_for():
     assert {"ChatServer", "Reply", "answer"} <= set(dir(atrio.testing))
     with pytest.raises(AttributeError, match=r"module 'atrio\.testing' has no attribute 'ChatServe'"):
         _ = atrio.testing.ChatServe
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "why"),
+    [
+        ([("a", "b")], TypeError, "must be a mapping of names to texts"),
+        ({"x-count": 5}, TypeError, "must be a mapping of names to texts"),
+        ({"a b": "x"}, ValueError, "'a b' is no name of a header"),
+        ({"Content-Length": "5"}, ValueError, "'Content-Length' is no name of a header that can be set"),
+        ({"x": "a\r\nb: c"}, ValueError, "that of 'x' must be visible ASCII"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_told_when_they_are_given(headers, kind, why):
+    with pytest.raises(kind, match=why):
+        Status(429, headers=headers)

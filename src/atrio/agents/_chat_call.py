@@ -175,13 +175,13 @@ class ChatCall:
         try:
             with trio.CancelScope(deadline=self._deadline()) as self._scope:
                 given = await work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised again
             was_cancelled = isinstance(error, trio.Cancelled)
             message = "the call was cancelled" if was_cancelled else self._endpoint.without_key(message_of(error))
             self._failure = ("cancelled" if was_cancelled else type(error).__name__, message)
             # The frames below, and those of what happened before, have the key among their variables.
-            error.__cause__ = error.__context__ = None
-            raise error.with_traceback(None)
+            error.__context__ = None
+            raise error.with_traceback(None) from None
         if self._scope.cancelled_caught:
             given = self._endpoint.too_late()
         if isinstance(given, Exception):

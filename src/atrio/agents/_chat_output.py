@@ -86,7 +86,7 @@ def _decoded(text: str, poll: Poll) -> Json:
 
 
 def _within(text: str) -> str | None:
-    """Return what follows the thoughts of a model, and stands in a fence, if there is one alone; None without either."""
+    """Return what follows the thoughts of a model, and stands in its only fence; None if there is neither."""
     thought, end, rest = text.partition(_THOUGHT[1]) if text.startswith(_THOUGHT[0]) else ("", "", text)
     said = rest.strip() if end else text
     if said.startswith(_FENCE) and said.endswith(_FENCE) and len(said) > 2 * len(_FENCE):

@@ -212,19 +212,14 @@ def _union_hook(kind: Any, converter: BaseConverter) -> _Hook:
     return structure_first
 
 
-def _problems_in(error: BaseException, place: _Place, told: Sequence[str] = ()) -> Iterator[tuple[_Place, str]]:
+def _problems_in(error: BaseException, place: _Place) -> Iterator[tuple[_Place, str]]:
     """Yield all that cattrs found, each with where."""
     if isinstance(error, _LackingError):
         yield from ((place, f"lacks the member {shown(name)!r}") for name in error.names)
         if error.others is not None:
-            yield from _problems_in(error.others, place, error.names)
+            yield from _problems_in_members(error.others, place, error.names)
     elif isinstance(error, ClassValidationError):
-        noted, others = error.group_exceptions()
-        for each, note in noted:
-            if note.name not in told:
-                yield from _problems_in(each, (*place, note.name))
-        for other in others:
-            yield from _problems_in(other, place)
+        yield from _problems_in_members(error, place)
     elif isinstance(error, IterableValidationError):
         for each, index in error.group_exceptions()[0]:
             yield from _problems_in(each, (*place, index.index))
@@ -235,3 +230,14 @@ def _problems_in(error: BaseException, place: _Place, told: Sequence[str] = ()) 
         yield place, str(error)
     else:
         yield place, f"is refused: {shown(message_of(error))}"
+
+
+def _problems_in_members(
+    error: ClassValidationError, place: _Place, lacking: Sequence[str] = ()
+) -> Iterator[tuple[_Place, str]]:
+    noted, others = error.group_exceptions()
+    for each, note in noted:
+        if note.name not in lacking:
+            yield from _problems_in(each, (*place, note.name))
+    for other in others:
+        yield from _problems_in(other, place)

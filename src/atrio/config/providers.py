@@ -1,4 +1,4 @@
-"""Endpoints of language models, given to the ready-made agents that ask one."""
+"""Endpoints of language models, given to the agents that ask one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _ASKING: Final = frozenset({"ChatAgent", "ContentAnalyzer", "DataTransformer", "
 def with_provider(definition: AgentDefinition, configuration: Configuration) -> AgentDefinition:
     """Return a definition whose agent knows which endpoint it asks; one that asks no language model as it is.
 
+    Those that ask one are the ready-made agents that do, and those of one's own classes whose option ``provider`` names
+    one: a subclass of :class:`~atrio.agents.ChatAgent` takes what it is given then.
+
     The endpoint is that of the option ``base_url``, else that of the provider which the option ``provider`` names, else
     that of the only provider there is. Without any the agent is not available, and the definition says why. A
     ``prompt_file`` is looked for in the directory of the configuration.
@@ -29,7 +32,7 @@ def with_provider(definition: AgentDefinition, configuration: Configuration) -> 
         definition: the agent's.
         configuration: has the providers.
     """
-    if not _asks(definition):
+    if not _asks(definition) and not _names_provider(definition, configuration):
         return definition
     options: dict[str, Any] = dict(definition.configuration)
     if "base_url" not in options:
@@ -65,6 +68,11 @@ def unknown_provider(definition: AgentDefinition, configuration: Configuration) 
 
 def _asks(definition: AgentDefinition) -> bool:
     return definition.module_path == _READY_MADE and definition.agent_class in _ASKING
+
+
+def _names_provider(definition: AgentDefinition, configuration: Configuration) -> bool:
+    name = definition.configuration.get("provider")
+    return isinstance(name, str) and name in configuration.providers and "base_url" not in definition.configuration
 
 
 def _only_one(configuration: Configuration) -> str | None:

@@ -103,7 +103,7 @@ class Workspace:
         raise self._wrong([((), message, "error")])
 
     def assemble(self, capabilities: Iterable[str], *, pipeline_id: str | None = None) -> Pipeline[Any, Any]:
-        """Plan and build a pipeline as :meth:`~atrio.AgentRegistry.assemble` does, of modules beside the configuration too.
+        """Plan and build a pipeline, as :meth:`~atrio.AgentRegistry.assemble` does; modules beside the file are found.
 
         Args:
             capabilities: what is to be done, in order; one is enough.

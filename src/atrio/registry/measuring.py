@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from trio import Cancelled, current_time
+import trio
 
 from atrio._agent import agent_id_of, as_agent
 from atrio._validation import check_id
@@ -86,7 +86,7 @@ class Measured(PassesThrough, Composite[In, Out]):
         not answer in the time that it was given. Any other that is cancelled is no failure, nor a success.
         """
         calls = self.__calls
-        begun = current_time()
+        begun = trio.current_time()
         rested = calls.begin()
         try:
             output: Out = await self.agent.process(data)
@@ -95,12 +95,12 @@ class Measured(PassesThrough, Composite[In, Out]):
             raise
         except BaseException as error:
             # A deadline that had passed before the call began gave it no time.
-            if begun < current_time() and _is_out_of_time(error):
+            if begun < trio.current_time() and _is_out_of_time(error):
                 calls.fail()
             else:
                 calls.give_back()
             raise
-        calls.succeed(current_time() - begun, rested)
+        calls.succeed(trio.current_time() - begun, rested)
         return output
 
 
@@ -108,7 +108,7 @@ def _is_out_of_time(error: BaseException) -> bool:
     """Say whether a call ended with `error` since a deadline had passed, and was not cancelled otherwise."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(_is_out_of_time, error.exceptions))
-    return isinstance(error, Cancelled) and error.source == "deadline"
+    return isinstance(error, trio.Cancelled) and error.source == "deadline"
 
 
 class MeasuredGuard(PassesThrough, BreakerGuard[In, Out]):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
 from atrio._validation import at_least, check_at_least, count, is_number
 
 _seconds = at_least(0)
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_TEXT: Final = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 def _usage(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -44,6 +48,17 @@ def _retry_after(_: object, __: attrs.Attribute[Any], value: object) -> None:
         check_at_least(value, "Status.retry_after", 0)
     elif value is not None and not isinstance(value, str):
         raise TypeError(f"Status.retry_after must be seconds, the text of the header, or None, not {value!r}")
+
+
+def _headers(_: object, __: attrs.Attribute[Any], value: object) -> None:
+    right = "Status.headers must be a mapping of names to texts"
+    if not isinstance(value, Mapping) or not all(isinstance(each, str) for pair in value.items() for each in pair):
+        raise TypeError(f"{right}, not {value!r}")
+    for name, text in value.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _FRAMING:
+            raise ValueError(f"{right}, and {name!r} is no name of a header that can be set")
+        if not _HEADER_TEXT.fullmatch(text):
+            raise ValueError(f"{right}, and that of {name!r} must be visible ASCII characters, blanks between them")
 
 
 @attrs.frozen
@@ -81,7 +96,7 @@ class Status:
         retry_after: the header ``Retry-After``: seconds, or its text, as for a date; None for no header.
         message: what the error says, in the form of OpenAI's errors.
         body: the whole body in place of that.
-        headers: further headers.
+        headers: further headers, texts by name; how long the body is, and how it is sent, is not for them to say.
         delay: seconds on Trio's clock before anything is sent.
     """
 
@@ -89,7 +104,7 @@ class Status:
     retry_after: float | str | None = attrs.field(default=None, kw_only=True, validator=_retry_after)
     message: str | None = attrs.field(default=None, kw_only=True)
     body: str | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True, validator=_headers)
     delay: float = attrs.field(default=0.0, kw_only=True, validator=_seconds)
 
 
