@@ -5,8 +5,10 @@ import shutil
 import socket
 import subprocess
 import traceback
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import count
 
 import attrs
 import httpx2
@@ -21,7 +23,7 @@ from atrio.agents import EndpointError, EndpointRefusedError, InvalidDataError, 
 from atrio.agents._answers import meant, seconds_of
 from atrio.agents._http import reason_of
 from atrio.agents._offload import no_poll
-from atrio.testing import fixed_stamps
+from atrio.testing import cancel_at_checkpoint, fixed_stamps
 
 SECRET = "sk-0123456789abcdef"  # noqa: S105 - of nothing
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -162,6 +164,30 @@ async def test_who_asks_for_too_long_a_wait_is_not_asked_again():
         with pytest.raises(EndpointRefusedError, match=r"and asks to wait 86,400 s, more than the 300 s") as caught:
             await Webhook(server.url).process(1)
     assert caught.value.retry_after == 86_400
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_a_secret_is_in_no_traceback_of_a_call_cancelled_anywhere(is_kept, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", SECRET)
+    cancelled = []
+
+    async def call():
+        try:
+            await webhook.process(1)
+        except BaseException as error:
+            cancelled.append(error)
+            raise
+
+    async with endpoint(echo) as server:
+        webhook = Webhook(server.url, headers_env={"Authorization": "Bearer SHOP_TOKEN"})
+        async with webhook if is_kept else nullcontext():
+            for number in count(1):
+                if not await cancel_at_checkpoint(number, call):
+                    break
+    assert len(cancelled) > 5
+    for error in cancelled:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert SECRET not in "".join(told.format())
 
 
 @pytest.mark.parametrize(
@@ -560,6 +586,7 @@ async def test_calls_run_side_by_side():
         ({"headers": {"a b": "c"}}, ValueError, "'a b' is no name of a header"),
         ({"headers": {"a": "b\r\nc: d"}}, ValueError, "the value of a must be visible ASCII"),
         ({"headers": {"Content-Length": "3"}}, ValueError, "says how the message is sent"),
+        ({"headers_env": {"X-Key": "hf_secretsecret"}}, ValueError, "must be the name of an environment variable"),
         ({"headers_env": {"Host": "a b c"}}, ValueError, "must be the name of an environment variable"),
         ({"timeout": 0}, ValueError, "timeout must be"),
         ({"timeout": True}, TypeError, "timeout must be"),

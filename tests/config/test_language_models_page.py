@@ -55,6 +55,19 @@ async def test_while_the_first_is_down_the_second_is_asked_and_the_first_spared(
     assert (batch.usage.calls, batch.usage.input_tokens, batch.usage.output_tokens) == (13, 1000, 50)
 
 
+async def test_the_second_is_asked_again_though_the_breaker_of_the_first_is_open(workspace, autojump_clock):
+    autojump_clock.autojump_threshold = 0.02
+    async with (
+        testing.ChatServer([testing.Status(503)], api_key="sk-of-the-test") as far,
+        testing.ChatServer([ANSWER, ANSWER, ANSWER, testing.Status(503), testing.Status(429), ANSWER]) as near,
+    ):
+        pipeline = workspace(far, near).pipeline("digest")
+        async with pipeline:
+            batch = await BatchProcessor(BatchConfig(max_concurrent=1)).map(pipeline, ["Tides rise."] * 5)
+    assert batch.status is RunStatus.SUCCESS
+    assert (len(far.requests), len(near.requests)) == (3, 7)
+
+
 async def test_a_wrong_key_is_no_outage(workspace):
     async with testing.ChatServer([testing.Status(401)]) as far, testing.ChatServer([ANSWER]) as near:
         pipeline = workspace(far, near).pipeline("digest")

@@ -1,5 +1,6 @@
 """Providers of language models, and the ready-made agents that ask them."""
 
+import re
 import sys
 
 import pytest
@@ -240,14 +241,28 @@ class TestOfClassesOfOnesOwn:
         monkeypatch.delenv("ATRIO_TEST_KEY", raising=False)
         text = f"{TWO}{OWN}provider = 'openai'\n"
         assert refusal(workspace(text), "classifier") == "it needs ATRIO_TEST_KEY, which is not set"
-        assert ("warning", "agents.classifier: 'classifier' needs 'ATRIO_TEST_KEY' in the environment") in [
+        assert ("warning", "agents.classifier.needs: 'classifier' needs ATRIO_TEST_KEY in the environment") in [
             (severity, message.partition(", which")[0]) for severity, message in told(file, text)
         ]
 
-    def test_a_provider_that_is_not_there_gives_nothing(self, workspace, file):
-        ((severity, problem),) = told(file, f"{ONE}{OWN}provider = 'lokal'\n")
-        assert severity == "error"
-        assert "needs 'base_url'" in problem
+    @pytest.mark.parametrize("takes", ["*, base_url, model, provider", "**options"])
+    def test_a_provider_that_is_not_there_is_told(self, takes, workspace, file):
+        path = file.parent / "atrio_test_tickets.py"
+        path.write_text(re.sub(r"__init__\(self, .*\):", f"__init__(self, {takes}):", path.read_text()))
+        told_of_it = (
+            "error",
+            "agents.classifier.configuration.provider: there is no 'lokal' in [providers]; did you mean 'local'?",
+        )
+        assert told(file, f"{ONE}{OWN}provider = 'lokal'\n") == [told_of_it]
+
+    def test_an_option_of_that_name_is_any_other_classs_own(self, workspace, file):
+        (file.parent / "atrio_test_tickets.py").write_text(
+            "class Classifier:\n    def __init__(self, provider, instructions):\n        self.provider = provider\n\n"
+            "    async def process(self, data):\n        return self.provider\n"
+        )
+        text = f"{ONE}{OWN}provider = 'stripe'\n"
+        assert told(file, text) == []
+        assert workspace(text).agent("classifier").provider == "stripe"
 
 
 @pytest.mark.parametrize(

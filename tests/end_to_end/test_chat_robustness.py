@@ -4,6 +4,7 @@ import json
 import logging
 import traceback
 from contextlib import nullcontext
+from itertools import count
 
 import pytest
 import trio
@@ -19,6 +20,7 @@ from atrio.testing import (
     Hang,
     Reply,
     Status,
+    cancel_at_checkpoint,
     capture_events,
 )
 
@@ -233,8 +235,8 @@ def echoes():
         BrokenJson(),
         CloseConnection(),
         CloseConnection(reset=True),
-        # A piece is the whole key: of parts nobody can tell what they are parts of.
         HalfStream(f"{KEY} {KEY}", pieces=2, sent=1),
+        HalfStream(f"{KEY} {KEY}", pieces=9, sent=7),
         HalfStream(f"{KEY} {KEY}", pieces=2, sent=1, breaks=False),
         Reply(f"{{{KEY}"),
         Reply({"label": KEY, "more": KEY}),
@@ -257,6 +259,31 @@ async def everything_told_of_a_failure(agent):
     except Exception as error:  # noqa: BLE001 - whatever it is
         told = traceback.TracebackException.from_exception(error, capture_locals=True)
         return ["".join(told.format()), repr(error), error.args, vars(error)]
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_key_is_in_no_traceback_of_a_call_cancelled_anywhere(is_streamed, is_kept):
+    cancelled = []
+
+    async def call():
+        try:
+            with watch(lambda _: None) if is_streamed else nullcontext():
+                await agent.process("x")
+        except BaseException as error:
+            cancelled.append(error)
+            raise
+
+    async with ChatServer([Reply("well and good", pieces=3)]) as server:
+        agent = agent_at(server)
+        async with agent if is_kept else nullcontext():
+            for number in count(1):
+                if not await cancel_at_checkpoint(number, call):
+                    break
+    assert len(cancelled) > 5
+    for error in cancelled:
+        told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        assert [told[max(0, at - 99) : at + 40] for part in parts_of_the_key() if (at := told.find(part)) >= 0] == []
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

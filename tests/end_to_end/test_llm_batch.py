@@ -48,7 +48,7 @@ AT_FIRST = {
     3: BrokenJson(),
     4: Reply({"summary": "It misses all the rest."}, usage=(70, 7)),  # repaired at the second call
     5: CloseConnection(),
-    6: Reply('{"summary": "It is cu', finish_reason="length", usage=(60, 6)),
+    6: Reply('{"summary": "It is cu', usage=(60, 6)),
     7: HalfStream(ANALYSIS, sent=3),
     8: Status(503, retry_after="Fri, 02 Jan 2026 03:04:05 GMT"),
 }

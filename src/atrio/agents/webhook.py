@@ -12,7 +12,7 @@ import httpx2
 import trio
 
 from atrio._stamps import utc_now
-from atrio._validation import check_above_zero, check_at_least, check_count
+from atrio._validation import check_above_zero, check_at_least, check_count, may_be_secret
 from atrio.agents._answers import TRANSIENT, meant, seconds_of
 from atrio.agents._failures import EndpointError, EndpointRefusedError, shown
 from atrio.agents._http import checked_url, origin_of, phrase_of, read_up_to, reason_of
@@ -174,11 +174,16 @@ class Webhook:
         return httpx2.AsyncHTTPTransport(verify=self._tls)
 
     async def _sent(self, body: bytes) -> _Outcome:
-        with trio.move_on_after(self._timeout):
-            if self._transport is not None:
-                return await self._exchanged(self._transport, body)
-            async with await self._opened() as transport:
-                return await self._exchanged(transport, body)
+        try:
+            with trio.move_on_after(self._timeout):
+                if self._transport is not None:
+                    return await self._exchanged(self._transport, body)
+                async with await self._opened() as transport:
+                    return await self._exchanged(transport, body)
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            # A cancellation, say: the frames below, and those of what happened before, have the headers in them.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
         origin = origin_of(self._url)
         return _Outcome(failure=TimeoutError(f"{origin} did not answer within {self._timeout:g} s"))
 
@@ -292,7 +297,7 @@ def _checked_variables(headers: object) -> dict[str, tuple[str, str]]:
     checked: dict[str, tuple[str, str]] = {}
     for name, value in _checked_headers(headers, "headers_env").items():
         found = _VARIABLE.fullmatch(value)
-        if found is None:
+        if found is None or may_be_secret(found[2]):
             raise ValueError(
                 f"headers_env: {name} must be the name of an environment variable, as in 'SHOP_KEY', or a scheme and a "
                 "name, as in 'Bearer SHOP_TOKEN'"

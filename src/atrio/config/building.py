@@ -10,8 +10,8 @@ from atrio.config.environment import whole_definition
 from atrio.config.expressions import compiled
 from atrio.config.imports import check_module, exception_called
 from atrio.config.naming import Finding, Kind, Names, Node
-from atrio.config.options import misfits, wrong_values
-from atrio.config.providers import unknown_provider
+from atrio.config.options import Mistake, misfits, wrong_values
+from atrio.config.providers import lacks_endpoint, unknown_provider
 from atrio.config.settings import AgentSettings, BreakerSettings, KeyPath, RateSettings
 from atrio.errors import DefinitionError, RegistryError
 from atrio.registry import AgentDefinition
@@ -147,7 +147,10 @@ class Inspection:
             yield here["agent_class"], _of_the_class(error, name), "error"
             return
         path = here["configuration"]
-        mistakes = list(misfits(kind, definition.configuration))
+        unknown = lacks_endpoint(kind, definition, self._names.configuration)
+        mistakes = (
+            list(misfits(kind, definition.configuration)) if unknown is None else [Mistake(("provider",), unknown)]
+        )
         if definition.unavailable is not None:
             # What it lacks is what a provider would give.
             mistakes = [each for each in mistakes if each.path]

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 import attrs
 
+from atrio.config.naming import nearest_of
 from atrio.config.rules import is_variable
 from atrio.config.settings import Configuration
 from atrio.config.words import listed
 from atrio.registry import AgentDefinition
 
-__all__ = ["unknown_provider", "with_provider"]
+__all__ = ["lacks_endpoint", "unknown_provider", "with_provider"]
 
 _READY_MADE: Final = "atrio.agents"
+_CHAT_AGENT: Final = ("atrio.agents.chat", "ChatAgent")
 _ASKING: Final = frozenset({"ChatAgent", "ContentAnalyzer", "DataTransformer", "TaskProcessor"})
 
 
@@ -64,6 +66,28 @@ def unknown_provider(definition: AgentDefinition, configuration: Configuration) 
         return None
     is_there = name in configuration.providers or ("providers", name) in configuration.unread
     return None if is_there else name
+
+
+def lacks_endpoint(kind: type, definition: AgentDefinition, configuration: Configuration) -> str | None:
+    """Return why an agent of a class of one's own does not know whom to ask; None if it does, or asks no model.
+
+    Args:
+        kind: its class.
+        definition: the agent's, with what its provider gives.
+        configuration: has the providers.
+    """
+    options = definition.configuration
+    name = options.get("provider")
+    if (
+        _asks(definition)
+        or "base_url" in options
+        or not isinstance(name, str)
+        or ("providers", name) in (configuration.unread)
+    ):
+        return None
+    if not any((each.__module__, each.__name__) == _CHAT_AGENT for each in kind.__mro__):
+        return None
+    return f"there is no {name!r} in [providers]{nearest_of(name, configuration.providers)}"
 
 
 def _asks(definition: AgentDefinition) -> bool:
