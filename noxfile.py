@@ -109,6 +109,14 @@ def recipes(session):
 
 
 @nox.session
+def report(session):
+    """Open the pages of ``atrio report`` in chromium, if there is one; ATRIO_PICTURES=FOLDER keeps pictures."""
+    session.install("-e", ".[test]", "playwright>=1.50")
+    # The browser is the system's, as what playwright itself would download is not.
+    session.run("python", "-m", "pytest", "tests/cli/test_report_browser.py", *session.posargs)
+
+
+@nox.session
 def types(session):
     """Run both type checkers, and count what users see untyped: nothing."""
     session.install("-e", ".[types]")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from benchmarks.analysis.rows import Row
 from benchmarks.harness.programs import Program, Tier, Work
 
-SUITES = ("micro", "batch", "latency", "cancel", "memory", "startup", "scale", "registry", "rivals")
+SUITES = ("micro", "batch", "latency", "cancel", "memory", "startup", "scale", "registry", "history", "rivals")
 
 
 class UnknownSelectionError(Exception):

@@ -38,6 +38,8 @@ def pytest_report_header():
     left_out = [f"left out: tests/{folder}, for want of {', '.join(missing[folder])}" for folder in collect_ignore]
     if "ATRIO_RECIPES" not in os.environ:
         left_out.append("left out: recipes for logrotate, lnav, Polars, Prometheus and rsyslog; run nox -s recipes")
+    if find_spec("playwright") is None:
+        left_out.append("left out: the pages of atrio report in a browser; run nox -s report")
     return left_out
 
 

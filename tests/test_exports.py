@@ -14,8 +14,8 @@ from typing import TypeVar
 import pytest
 
 MODULES = [
-    "atrio", "atrio.adapters", "atrio.agents", "atrio.config", "atrio.errors", "atrio.events", "atrio.logs",
-    "atrio.sinks", "atrio.sinks.prometheus", "atrio.testing",
+    "atrio", "atrio.adapters", "atrio.agents", "atrio.config", "atrio.errors", "atrio.events", "atrio.history",
+    "atrio.logs", "atrio.sinks", "atrio.sinks.prometheus", "atrio.testing",
 ]  # fmt: skip
 
 # The modules that define names themselves; the others hand on those of their rooms.

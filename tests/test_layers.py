@@ -54,6 +54,7 @@ ROOMS = (
     "adapters",
     "sinks",
     "logs",
+    "history",
     "agents",
     "registry",
     "config",
@@ -206,7 +207,7 @@ def test_slow_packages_are_imported_by_one_room_that_is_itself_imported_late():
 
 
 @pytest.mark.parametrize(
-    "module", ["atrio", "atrio.testing", "atrio.adapters", "atrio.agents", "atrio.sinks", "atrio.logs"]
+    "module", ["atrio", "atrio.testing", "atrio.adapters", "atrio.agents", "atrio.sinks", "atrio.logs", "atrio.history"]
 )
 def test_importing_atrio_imports_nothing_slow(module):
     """As measured: no chain of imports, a dependency's own included, brings them in."""

@@ -34,6 +34,7 @@ PUBLIC_MODULES = (
     "atrio.agents",
     "atrio.config",
     "atrio.errors",
+    "atrio.history",
     "atrio.logs",
     "atrio.sinks",
     "atrio.sinks.prometheus",

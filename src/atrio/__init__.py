@@ -17,6 +17,7 @@ Where things are::
     combinators agents that wrap or combine agents: breaker, limiter, pool, fallback, fan-out, router
     adapters    agents from elsewhere: blocking functions
     sinks       what is done with events: structlog, metrics
+    history     what ran, kept in a database; alerts
     testing     for tests: scripted agents, captured events
     agents      ready-made agents
     registry    agents by what they can do: ranking, planning, assembling

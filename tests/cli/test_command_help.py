@@ -9,7 +9,7 @@ from configured import SHOUTING
 from atrio import __version__
 
 COMMANDS = [
-    *("run", "batch", "bench", "init", "check", "suggest", "assemble", "--install-completion"),
+    *("run", "batch", "bench", "init", "check", "suggest", "assemble", "status", "report", "--install-completion"),
     *(f"agents {name}" for name in ("list", "show", "add", "remove")),
     *(f"pipelines {name}" for name in ("list", "show", "add", "remove")),
     *(f"events {name}" for name in ("check", "summary", "schema")),

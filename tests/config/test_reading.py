@@ -125,6 +125,9 @@ auto_save = false
 enabled = false
 metrics_retention_days = 30
 performance_alerts = false
+alert_runs = 50
+p95_factor = 2.0
+failure_rate = 0.5
 """
 
 HERE = Path("atrio.toml")
@@ -207,7 +210,14 @@ def test_every_key_has_its_place():
             "local": ProviderSettings("http://127.0.0.1:8000"),
         },
         cli=CliSettings(log_level="WARNING", output_format="table", auto_save=False),
-        monitoring=MonitoringSettings(enabled=False, metrics_retention_days=30, performance_alerts=False),
+        monitoring=MonitoringSettings(
+            enabled=False,
+            metrics_retention_days=30,
+            performance_alerts=False,
+            alert_runs=50,
+            p95_factor=2.0,
+            failure_rate=0.5,
+        ),
     )
     assert (found.path, found.source, found.format) == (HERE, EVERYTHING, "toml")
     assert (found.unread, found.warnings) == (frozenset(), ())

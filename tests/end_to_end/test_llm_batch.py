@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 
 from atrio.testing import BrokenJson, ChatServer, CloseConnection, HalfStream, Hang, Reply, Status
+from history_agreement import check_agreement
 
 TEXTS = 200
 KEY = "sk-proj-0123456789abcdef0123456789abcdef"
@@ -153,11 +154,15 @@ async def test_all_outcomes_the_usage_and_the_log(tmp_path):
     used = f"{len(called)} calls of language models used {model.used[0]:,} input and {model.used[1]:,} output tokens."
     assert used in ended.stderr.decode()
 
+    # The history says what the log says.
+    agreed = check_agreement(tmp_path / ".atrio" / "history.db", tmp_path / "log.jsonl")
+    assert (agreed["task.end"], agreed["pipeline.end"], agreed["batch.end"]) == (TEXTS, TEXTS, 1)
+
     # The log is complete, and nothing shows the key.
     checked = await atrio(tmp_path, "events", "check", "log.jsonl")
     assert checked.returncode == 0, checked.stdout.decode()
     shown = ended.stdout + ended.stderr + checked.stdout + checked.stderr
-    shown += b"".join(path.read_bytes() for path in tmp_path.glob("*.jsonl"))
+    shown += b"".join(path.read_bytes() for path in (*tmp_path.glob("*.jsonl"), *tmp_path.glob(".atrio/*")))
     assert KEY.encode() not in shown
 
 

@@ -107,6 +107,36 @@ app.command(
 
 add_composing_commands(app)
 
+app.command(
+    "atrio.cli.status:status",
+    name="status",
+    help="Show what ran: the latest runs, or all that is kept of one.\n\n"
+    "Of each run there are its state, its time, what failed in it, and the times of the latest ones of that name as "
+    "bars; then come the alerts. Of one run there is every stage with its attempts, waits and errors; of a batch there "
+    "are counts, percentiles, and the slowest and the failed tasks. The exit code is 0, 2 if there is no such run or "
+    "the history cannot be read, and 130 if it was interrupted.",
+    usage="Usage: atrio status [RUN] [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio run text-report README.md && atrio status\n"
+    "  atrio status --limit 100 --format json\n"
+    "  atrio status --watch",
+)
+
+app.command(
+    "atrio.cli.report:report",
+    name="report",
+    help="Write a page about a run: its stages on a time line, its figures, its errors.\n\n"
+    "The page is one file of HTML that needs no network and no script: it can be sent, printed, and read on a phone. "
+    "Whatever an agent or an error said is shown as text. The page's path goes to stdout. The exit code is 0, 1 if the "
+    "page cannot be written, 2 if there is no such run, the history cannot be read or the file holds something else, "
+    "and 130 if it was interrupted.",
+    usage="Usage: atrio report [RUN] [OPTIONS]",
+    help_epilogue="Examples:\n\n"
+    "  atrio run text-report README.md && atrio report\n"
+    "  atrio report --output report.html\n"
+    "  atrio report --output - > report-on-stdout.html",
+)
+
 events: Final = App(
     name="events",
     help="Check and sum up the logs of runs, and describe their lines.",

@@ -36,6 +36,14 @@ ConfigPath = Annotated[
     ),
 ]
 
+HistoryPath = Annotated[
+    Path | None,
+    Parameter(
+        help="The history, a database of runs; without it, .atrio/history.db beside the configuration file, or in the "
+        "current directory if there is none."
+    ),
+]
+
 
 @Parameter(name="*")
 @attrs.frozen
@@ -48,6 +56,7 @@ class Options:
         log_file: where all events go too, or None.
         log_level: the lowest level that stderr shows, or None where that is not said.
         config: the configuration file, or None for that of the current directory.
+        history: the database of past runs, or None for the usual one.
         usual_level: the lowest level that stderr shows where `log_level` does not say it.
     """
 
@@ -71,6 +80,7 @@ class Options:
         LogLevel | None, Parameter(group=LOG, help="The lowest level that stderr shows; info, unless it is given.")
     ] = None
     config: ConfigPath = None
+    history: HistoryPath = None
     usual_level: Annotated[LogLevel, Parameter(parse=False)] = LogLevel.INFO
 
     @property
@@ -115,6 +125,8 @@ class BenchOptions(Options):
             "is part of what is measured.",
         ),
     ] = None
+    # Nor does it keep a history: what is measured again and again is nobody's past.
+    history: Annotated[Path | None, Parameter(parse=False)] = None
 
 
 @Parameter(name="*")
@@ -139,6 +151,30 @@ class ListOptions(FileOptions):
     """
 
     format: Annotated[Format | None, Parameter(help="Print a table, as is usual, or JSON.")] = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class StatusOptions(ListOptions):
+    """The same for one that shows past runs.
+
+    Attributes:
+        history: the database of past runs, or None for the usual one.
+    """
+
+    history: HistoryPath = None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class ReportOptions(FileOptions):
+    """The same for a page about a past run.
+
+    Attributes:
+        history: the database of past runs, or None for the usual one.
+    """
+
+    history: HistoryPath = None
 
 
 @Parameter(name="*")

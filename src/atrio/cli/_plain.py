@@ -1,8 +1,9 @@
-"""Settings as plain values, ready for JSON."""
+"""Settings and past runs as plain values, ready for JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -10,11 +11,13 @@ import attrs
 
 
 def plain(value: Any) -> Any:
-    """Return `value`, settings of a configuration or what is in them, ready for ``json.dumps``."""
+    """Return `value`, an object of attrs or what is in it, ready for ``json.dumps``; moments as the log has them."""
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
     return value.value if isinstance(value, Enum) else value

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 # What a terminal might obey, and lone surrogates, which no encoding has.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 PATIENCE_S: Final = 1.0
 """Seconds that a reader of stderr may take nothing before lines are dropped."""

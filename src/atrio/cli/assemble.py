@@ -71,7 +71,7 @@ async def assemble(
     if run is not None or value is not None:
         task = read_task(run, value)
         known = ReadyMade(None, lambda: _assembled(workspace, capabilities))
-        return await ran(known, task, options, fail_on)
+        return await ran(known, task, configuration, options, fail_on)
     if save is not None:
         file_of(configuration)
         add(configuration, save, *as_settings(save, steps, configuration, given))

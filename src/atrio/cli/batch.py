@@ -23,6 +23,7 @@ from atrio import (
 )
 from atrio.cli._configuration import configuration_at, with_settings
 from atrio.cli._exits import Exit, exit_for
+from atrio.cli._history import keeping_history
 from atrio.cli._interrupts import interrupt_cancels, quit_at_once
 from atrio.cli._logs import logging_as
 from atrio.cli._options import BatchOptions, FailOn, LogLevel, seconds_or_none, whole_number
@@ -33,10 +34,10 @@ from atrio.cli._result_lines import Lines, line_of, result_lines
 from atrio.cli._streams import Refused, say, write_out
 from atrio.cli._summary import Summary
 from atrio.cli._tasks_input import TaskInput, TaskInputs, inputs_at
-from atrio.events import BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
+from atrio.events import AlertRaised, AlertResolved, BatchEnd, BatchProgress, BatchStart, TaskEnd, TaskStart
 
 _DEFAULTS: Final = BatchOptions()
-_OF_BATCHES: Final = (BatchStart, BatchProgress, BatchEnd, TaskStart, TaskEnd)
+_OF_BATCHES: Final = (BatchStart, BatchProgress, BatchEnd, TaskStart, TaskEnd, AlertRaised, AlertResolved)
 
 
 async def batch(
@@ -84,11 +85,13 @@ async def batch(
     _check_apart(output, options.log_file)
     sources = await inputs_at(inputs)
     made = known.build()
+    history = keeping_history(options, configuration)
     summary = Summary(made.pipeline_id, sources.total)
     with_bar = is_wanted(typed=sources.typed)
     with (
         result_lines(output, wanted=options.format != "table") as lines,
         logging_as(options, _chosen(options, with_bar=with_bar)),
+        history,
         progress_bar(sources.total, wanted=with_bar) as bar,
     ):
         status = await _Batch(made, sources, lines, summary, bar).run(BatchProcessor(config))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import trio
 from cyclopts import Parameter
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from atrio import Pipeline, PipelineContext, PipelineResult, RunStatus
 from atrio.cli._configuration import configuration_at, with_level
 from atrio.cli._exits import Exit, exit_for
+from atrio.cli._history import keeping_history
 from atrio.cli._inputs import read_task
 from atrio.cli._interrupts import interrupt_cancels
 from atrio.cli._logs import logging_as
@@ -17,6 +18,9 @@ from atrio.cli._options import FailOn, LogLevel, Options
 from atrio.cli._pipelines import Pipelines, ReadyMade, opened
 from atrio.cli._render import as_json, as_table, complaint_of, output_of, used, without_secrets_in_errors
 from atrio.cli._streams import say, write_out
+
+if TYPE_CHECKING:
+    from atrio.config import Configuration
 
 _DEFAULTS: Final = Options()
 
@@ -52,12 +56,15 @@ async def run(
     configuration = configuration_at(options.config)
     known = Pipelines(configuration).called(pipeline)
     task = read_task(input, value)
-    return await ran(known, task, with_level(options, configuration.cli), fail_on)
+    return await ran(known, task, configuration, with_level(options, configuration.cli), fail_on)
 
 
-async def ran(known: ReadyMade, task: Any, options: Options, fail_on: FailOn | None) -> Exit:
+async def ran(
+    known: ReadyMade, task: Any, configuration: "Configuration", options: Options, fail_on: FailOn | None
+) -> Exit:
     """Run a pipeline on `task`, print what `options` ask for, and return the exit code."""
-    with logging_as(options):
+    history = keeping_history(options, configuration)
+    with logging_as(options), history:
         result = await _result_of(known.build(), task)
     write_out(_rendered(result, options))
     if options.format is None and result.usage.calls and options.shown_level.value <= LogLevel.INFO.value:

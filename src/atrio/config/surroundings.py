@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from atrio.config.rules import Address, Count, KeyVariable, Name
+from atrio.config.rules import Address, Count, Factor, KeyVariable, Name, Score
 
 __all__ = ["CliSettings", "MonitoringSettings", "ProviderSettings"]
 
@@ -47,14 +47,20 @@ class CliSettings:
 
 @attrs.frozen
 class MonitoringSettings:
-    """What the command line keeps of past runs.
+    """What the command line keeps of past runs, and when it raises alerts.
 
     Attributes:
         enabled: whether it keeps a history.
         metrics_retention_days: days after which a run is forgotten.
         performance_alerts: whether runs are compared with earlier ones, and alerts are raised.
+        alert_runs: how many runs are looked at, the latest ones; with fewer no alert is raised.
+        p95_factor: by how much the 95th percentile of a stage's durations may be longer than before.
+        failure_rate: the share of a pipeline's runs that may fail, from 0 to 1.
     """
 
     enabled: bool = True
     metrics_retention_days: Count = 7
     performance_alerts: bool = True
+    alert_runs: Count = 20
+    p95_factor: Factor = 3.0
+    failure_rate: Score = 0.2

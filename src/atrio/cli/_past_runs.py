@@ -1,0 +1,127 @@
+"""What `atrio status` looks at: the latest runs, or one, with the alerts."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from atrio.cli._plain import plain
+from atrio.cli._render import as_json
+from atrio.cli._status_tables import alerts_tables, run_tables, runs_table
+from atrio.history import alerts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from atrio.history import Alert, History, RunDetail, RunRow
+
+_RECENT: Final = 8
+"""Durations in a sparkline."""
+# What a terminal might obey, and JSON leaves as it is: in JSON all of it stands inside of strings.
+_COMMANDS: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@attrs.frozen
+class Latest:
+    """The latest runs, and the alerts.
+
+    Attributes:
+        runs: the latest first.
+        recent_s: of each run, seconds of the latest ones of its name, up to itself.
+        alerts: those that are open, and then those that were resolved.
+    """
+
+    runs: Sequence[RunRow] = ()
+    recent_s: Sequence[Sequence[float]] = ()
+    alerts: Sequence[Alert] = ()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of the runs goes on."""
+        return any(run.state == "running" for run in self.runs)
+
+    def tables(self) -> Iterator[str]:
+        """Yield it as tables."""
+        yield runs_table(self.runs, self.recent_s, datetime.now(UTC))
+        yield from alerts_tables(self.alerts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        runs = [{**plain(run), "recent_s": recent} for run, recent in zip(self.runs, self.recent_s, strict=True)]
+        return {"runs": runs, "alerts": plain(self.alerts)}
+
+
+@attrs.frozen
+class One:
+    """A run with all that is kept of it, and the alerts that concern it.
+
+    Attributes:
+        detail: the run.
+        alerts: as for the latest runs.
+    """
+
+    detail: RunDetail
+    alerts: Sequence[Alert]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it goes on."""
+        return self.detail.run.state == "running"
+
+    def tables(self) -> Iterator[str]:
+        """Yield it as tables."""
+        yield from run_tables(self.detail, datetime.now(UTC))
+        yield from alerts_tables(self.alerts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {**plain(self.detail), "alerts": plain(self.alerts)}
+
+
+Seen: TypeAlias = Latest | One
+
+
+def looking_at(history: History, prefix: str | None, count: int) -> Callable[[], Seen]:
+    """Return what looks at the history, as it is then.
+
+    Args:
+        history: the history.
+        prefix: the id of a run, or its first digits; None for the latest runs.
+        count: how many these are.
+    """
+    return (lambda: _latest(history, count)) if prefix is None else (lambda: _one(history, prefix))
+
+
+def _latest(history: History, count: int) -> Latest:
+    runs = history.runs(count)
+    one_of_each = {(run.kind, run.name): run for run in runs}
+    of_each = {key: history.runs(count + _RECENT, kind=run.kind, name=run.name) for key, run in one_of_each.items()}
+    recent = tuple(_recent(run, of_each[run.kind, run.name]) for run in runs)
+    return Latest(runs, recent, alerts_in(history.path))
+
+
+def _recent(run: RunRow, of_its_name: Iterable[RunRow]) -> tuple[float, ...]:
+    ended = [
+        each.duration_s for each in of_its_name if each.duration_s is not None and each.started_at <= run.started_at
+    ]
+    return tuple(reversed(ended[:_RECENT]))
+
+
+def _one(history: History, prefix: str) -> One:
+    detail = history.run(prefix)
+    name = detail.run.name
+    concern = [
+        each
+        for each in alerts_in(history.path)
+        if name in {each.run_name, each.subject, each.subject.partition("/")[0]}
+    ]
+    return One(detail, concern)
+
+
+def as_safe_json(seen: Seen) -> Iterator[str]:
+    """Yield what is seen as JSON that a terminal only shows."""
+    for piece in as_json(seen.as_dict()):
+        yield _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", piece)

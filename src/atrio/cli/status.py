@@ -1,0 +1,91 @@
+"""``atrio status``: the latest runs, or one with all that is kept of it, once or for as long as it runs."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import trio
+from cyclopts import Parameter
+
+from atrio.cli._configuration import configuration_at
+from atrio.cli._exits import Exit
+from atrio.cli._history import a_history, history_path
+from atrio.cli._options import StatusOptions, whole_number
+from atrio.cli._past_runs import Latest, as_safe_json, looking_at
+from atrio.cli._streams import Refused, say, write_out
+
+if TYPE_CHECKING:
+    from atrio.cli._past_runs import Seen
+    from atrio.config import MonitoringSettings
+
+_DEFAULTS: Final = StatusOptions()
+_PERIOD_S: Final = 0.5
+"""Seconds between two looks at what is watched."""
+
+
+async def status(
+    run: Annotated[
+        str | None, Parameter(help="The id of a run, or its first digits. Without it the latest runs are shown.")
+    ] = None,
+    /,
+    *,
+    limit: Annotated[str, Parameter(help="How many runs are shown at most.")] = "10",
+    watch: Annotated[
+        bool,
+        Parameter(negative="", help="Show it again as it changes, until nothing of what is shown runs any more."),
+    ] = False,
+    options: StatusOptions = _DEFAULTS,
+) -> Exit:
+    """Show the latest runs or one of them, and return the exit code."""
+    count = whole_number(limit, "--limit")
+    configuration = configuration_at(options.config)
+    is_json = (options.format or configuration.cli.output_format) == "json"
+    path = history_path(options.history, configuration)
+    with a_history(options.history, configuration) as history:
+        if history is None:
+            nothing = f"nothing was kept so far in {str(path)!r}, where {_why_nothing(configuration.monitoring)}."
+            if run is not None:
+                raise Refused(f"there is no run {run!r}: {nothing}")
+            write_out(as_safe_json(Latest()) if is_json else ())
+            say(nothing)
+            return Exit.SUCCESS
+        look = looking_at(history, run, count)
+        if watch:
+            await _watch(look, is_json=is_json)
+        else:
+            seen = look()
+            write_out(as_safe_json(seen) if is_json else seen.tables())
+    return Exit.SUCCESS
+
+
+def _why_nothing(monitoring: "MonitoringSettings") -> str:
+    if monitoring.enabled:
+        return "atrio run and atrio batch keep what they run"
+    return "nothing will be: the configuration has enabled = false in [monitoring]"
+
+
+async def _watch(look: "Callable[[], Seen]", *, is_json: bool) -> None:
+    shown = None
+    with _screen(is_json=is_json) as show:
+        while True:
+            seen = look()
+            show(seen, seen != shown)
+            shown = seen
+            if not seen.is_running:
+                return
+            await trio.sleep(_PERIOD_S)
+
+
+@contextlib.contextmanager
+def _screen(*, is_json: bool) -> "Generator[Callable[[Seen, bool], None]]":
+    """Yield what shows what is seen, and is told whether it has changed; on a terminal, in the place of the last."""
+    if is_json or sys.stdout is None or not sys.stdout.isatty():
+        yield lambda seen, changed: write_out(as_safe_json(seen) if is_json else seen.tables()) if changed else None
+        return
+    from rich.live import Live  # noqa: PLC0415 - only who watches needs it
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    with Live(auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+        # What runs takes longer by the second, whether anything changed or not.
+        yield lambda seen, _: live.update(Text.from_ansi("".join(seen.tables()), no_wrap=True), refresh=True)

@@ -1,0 +1,47 @@
+"""What a history is asked, in SQL. Each question has an index, or a key, that leads to its rows alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RUN: Final = """
+SELECT run_id, kind, name,
+    CASE WHEN state = 'running' AND process IN ({dead}) THEN 'interrupted' ELSE state END, started_us, duration_s,
+    parent_run_id, parent_stage_id, parent_task_id, coalesce(pid, 0), coalesce(host, ''), total, successful, failed,
+    skipped, timed_out, cancelled, not_started, error_type, error_message, {stack}
+FROM runs {index} LEFT JOIN processes ON processes.id = runs.process
+"""
+STAGES: Final = """
+SELECT stage_index, stage_id, agent_id, status, started_us, duration_s, attempts, input_size, output_size, error_type,
+    error_message, error_stack
+FROM stages WHERE run_id = ? ORDER BY stage_index
+"""
+RETRIES: Final = """
+SELECT stage_id, attempt, max_attempts, at_us, backoff_s, error_type, error_message FROM retries
+WHERE run_id = ? ORDER BY stage_id, attempt
+"""
+TASKS: Final = """
+SELECT task_index, task_id, agent_id, status, queued_s, started_us, duration_s, error_type, error_message, error_stack,
+    (SELECT min(runs.run_id) FROM runs WHERE parent_run_id = tasks.run_id AND parent_task_id = tasks.task_id)
+FROM tasks WHERE run_id = ? AND {which} LIMIT ?
+"""
+COUNTS: Final = """
+SELECT count(*), count(duration_s), coalesce(sum(duration_s), 0.0), coalesce(sum(status = 'success'), 0),
+    coalesce(sum(status = 'error'), 0), coalesce(sum(status = 'timeout'), 0), coalesce(sum(status = 'cancelled'), 0)
+FROM tasks INDEXED BY tasks_by_duration WHERE run_id = ?
+"""
+RANKED: Final = """
+SELECT duration_s FROM tasks WHERE run_id = ? AND duration_s IS NOT NULL ORDER BY duration_s {way} LIMIT 1 OFFSET ?
+"""
+MODELS: Final = """
+SELECT stage_id, agent_id, provider, model, count(*), count(error_type), coalesce(sum(input_tokens), 0),
+    coalesce(sum(output_tokens), 0), coalesce(sum(duration_s), 0.0)
+FROM model_calls WHERE run_id = ? GROUP BY stage_id, agent_id, provider, model ORDER BY min(id)
+"""
+STAGE_DURATIONS: Final = """
+SELECT stage_id, latest.run_id, stages.duration_s FROM (
+    SELECT run_id, started_us FROM runs WHERE kind = 'pipeline' AND name = ? ORDER BY started_us DESC, run_id DESC
+    LIMIT ?
+) AS latest JOIN stages ON stages.run_id = latest.run_id
+WHERE status = 'success' ORDER BY latest.started_us DESC, latest.run_id DESC, stage_index
+"""

@@ -1,0 +1,373 @@
+"""A history, read: the latest runs, and one with all that is kept of it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sqlite3
+from collections.abc import Generator, Iterable
+from itertools import takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, get_args
+
+from atrio._stamps import utc_now
+from atrio._validation import check_count
+from atrio.history import _queries as queries
+from atrio.history.processes import dead_processes, own_identity
+from atrio.history.rows import (
+    ModelRow,
+    RetryRow,
+    RunDetail,
+    RunKind,
+    RunRow,
+    RunState,
+    StageRow,
+    TaskFigures,
+    TaskRow,
+)
+from atrio.history.schema import HistoryError, connect, microseconds, moment_of, sentence_of
+
+_MATCHES: Final = 10
+"""How many runs are named that a prefix may mean."""
+_LIKE: Final = 4
+"""Characters that a run's id must share with what was asked for, to be named as the nearest."""
+_LAST_CHARACTER: Final = chr(0x10FFFF)
+
+
+class UnknownRunError(HistoryError):
+    """No run's id begins like that.
+
+    Args:
+        prefix: what was asked for.
+        nearest: the id of the run that was probably meant, or None.
+    """
+
+    def __init__(self, prefix: str, nearest: str | None = None) -> None:
+        super().__init__(prefix, nearest)
+        self.prefix = prefix
+        self.nearest = nearest
+
+    def __str__(self) -> str:
+        hint = "" if self.nearest is None else f". Did you mean {self.nearest}?"
+        return f"there is no run whose id begins with {self.prefix!r}{hint}"
+
+
+class AmbiguousRunError(HistoryError):
+    """The ids of several runs begin like that.
+
+    Args:
+        prefix: what was asked for.
+        run_ids: the ids that begin so, the first ten.
+    """
+
+    def __init__(self, prefix: str, run_ids: tuple[str, ...]) -> None:
+        super().__init__(prefix, run_ids)
+        self.prefix = prefix
+        self.run_ids = run_ids
+
+    def __str__(self) -> str:
+        return f"the ids of several runs begin with {self.prefix!r}: {', '.join(self.run_ids)}. Give more of it"
+
+
+class History:
+    """A history, opened to be read; it never changes it, and whoever writes to it does not wait.
+
+    It is a context manager, which closes it. What is read is what is there at that moment: to watch a run, read again.
+
+    Args:
+        path: the database that a :class:`HistorySink` writes.
+
+    Attributes:
+        path: the database.
+
+    Raises:
+        HistoryError: there is none, or it cannot be read: it is damaged or something else, or a newer atrio
+            made it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._connection = connect(self.path, read_only=True)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def runs(
+        self,
+        limit: int = 20,
+        *,
+        name: str | None = None,
+        kind: RunKind | None = None,
+        state: RunState | None = None,
+        parent: str | None = None,
+    ) -> tuple[RunRow, ...]:
+        """Return the latest runs, the newest first: those that run inside no other, unless `parent` is given.
+
+        Args:
+            limit: how many at most.
+            name: only those of this pipeline, or of batches with this name.
+            kind: only those of pipelines, or only batches.
+            state: only those in this state.
+            parent: the whole id of a run: those that run inside it.
+
+        Raises:
+            HistoryError: the history cannot be read.
+            TypeError: `limit` is no whole number.
+            ValueError: `limit` is below 1, or there is no such kind or state.
+        """
+        check_count(limit, "limit")
+        _check_one_of(kind, RunKind, "kind")
+        _check_one_of(state, RunState, "state")
+        with self._reading():
+            dead = self._dead()
+            where = ["parent_run_id IS NULL" if parent is None else "parent_run_id = ?"]
+            values: list[Any] = [] if parent is None else [parent]
+            index = "INDEXED BY runs_on_top" if parent is None else ""
+            if name is not None:
+                where.append("name = ?")
+                values.append(name)
+                # The index begins with the kind.
+                where.append("kind IN ('pipeline', 'batch')" if kind is None else "kind = ?")
+                index = ""
+            elif kind is not None:
+                where.append("kind = ?")
+            values += () if kind is None else (kind,)
+            if state == "interrupted":
+                where.append(f"(state = 'interrupted' OR (state = 'running' AND process IN ({dead})))")
+            elif state == "running":
+                where.append(f"state = 'running' AND process NOT IN ({dead})")
+                index = ""
+            elif state is not None:
+                where.append("state = ?")
+                values.append(state)
+            query = queries.RUN.format(dead=dead, index=index, stack="NULL")
+            query += f"WHERE {' AND '.join(where)} ORDER BY started_us DESC, run_id DESC LIMIT ?"
+            return tuple(map(_run_row, self._rows(query, *values, limit)))
+
+    def run(self, prefix: str, *, slowest: int = 10, failures: int = 100, inside: int = 20) -> RunDetail:
+        """Return a run with all that is kept of it.
+
+        Args:
+            prefix: the run's id, or as much of its begin as no other run has; of those that run inside no other, as
+                much as none of these has.
+            slowest: how many of a batch's slowest tasks are wanted.
+            failures: how many of its tasks that failed.
+            inside: how many of the runs inside it.
+
+        Raises:
+            AmbiguousRunError: several runs' ids begin with `prefix`.
+            UnknownRunError: none does.
+            HistoryError: the history cannot be read.
+        """
+        with self._reading():
+            run_id = self._run_id(prefix.strip())
+            dead = self._dead()
+            query = queries.RUN.format(dead=dead, index="", stack="error_stack")
+            [run] = map(_run_row, self._rows(f"{query} WHERE run_id = ?", run_id))
+            within = f"{queries.RUN.format(dead=dead, index='', stack='NULL')} WHERE parent_run_id = ?"
+            return RunDetail(
+                run,
+                self._stages(run),
+                self._figures(run, slowest, failures) if run.kind == "batch" else None,
+                tuple(ModelRow(*row) for row in self._rows(queries.MODELS, run_id)),
+                tuple(map(_run_row, self._rows(f"{within} ORDER BY run_id LIMIT ?", run_id, inside))),
+            )
+
+    def task_durations(self, run_id: str) -> tuple[float, ...]:
+        """Return the seconds of every task of a batch that ended, sorted.
+
+        Args:
+            run_id: the batch's whole id.
+
+        Raises:
+            HistoryError: the history cannot be read.
+        """
+        query = "SELECT duration_s FROM tasks WHERE run_id = ? AND duration_s IS NOT NULL ORDER BY duration_s"
+        with self._reading():
+            return tuple(seconds for (seconds,) in self._rows(query, run_id))
+
+    def durations(
+        self, kind: RunKind, name: str, limit: int = 20, *, nested: bool = False
+    ) -> tuple[tuple[RunState, float], ...]:
+        """Return how the last runs of a pipeline, or batches of a name, ended and how many seconds they took.
+
+        Args:
+            kind: pipeline or batch.
+            name: the pipeline's id, or the batches' name.
+            limit: how many at most.
+            nested: whether runs count that ran inside others, as the tasks of a batch do.
+
+        Returns:
+            pairs of a state and seconds, the newest first, of the runs that ended by themselves.
+
+        Raises:
+            HistoryError: the history cannot be read.
+        """
+        top = "" if nested else "AND parent_run_id IS NULL"
+        index = "runs_by_name" if nested else "runs_on_top_by_name"
+        query = (
+            f"SELECT state, duration_s FROM runs INDEXED BY {index} WHERE kind = ? AND name = ? {top} "  # noqa: S608 - our own words
+            "AND duration_s IS NOT NULL ORDER BY started_us DESC, run_id DESC LIMIT ?"
+        )
+        with self._reading():
+            return tuple((state, seconds) for state, seconds in self._rows(query, kind, name, limit))
+
+    def stage_durations(self, pipeline_id: str, *, runs: int = 200) -> dict[str, tuple[tuple[str, float], ...]]:
+        """Return how long each stage of a pipeline took in its last runs, wherever they ran, if it succeeded.
+
+        Args:
+            pipeline_id: the pipeline.
+            runs: how many of its last runs are looked at.
+
+        Returns:
+            by stage, pairs of a run's id and seconds, the newest first.
+
+        Raises:
+            HistoryError: the history cannot be read.
+        """
+        found: dict[str, list[tuple[str, float]]] = {}
+        with self._reading():
+            for stage_id, run_id, seconds in self._rows(queries.STAGE_DURATIONS, pipeline_id, runs):
+                found.setdefault(stage_id, []).append((run_id, seconds))
+        return {stage_id: tuple(pairs) for stage_id, pairs in found.items()}
+
+    def _run_id(self, prefix: str) -> str:
+        """Return the id of the one run that `prefix` means."""
+        asked, prefix = prefix, prefix.lower()
+        span = (prefix, prefix + _LAST_CHARACTER)
+        # Runs inside of a batch begin within the same millisecond, and so do their ids: those on top come first.
+        on_top = "SELECT run_id FROM runs INDEXED BY runs_on_top_by_id WHERE parent_run_id IS NULL AND run_id >= ? "
+        found = self._ids(f"{on_top} AND run_id < ? ORDER BY run_id LIMIT {_MATCHES}", *span)
+        if len(found) != 1:
+            everywhere = f"SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT {_MATCHES}"  # noqa: S608 - our own words
+            found = found or self._ids(everywhere, *span)
+            if prefix and self._ids("SELECT run_id FROM runs WHERE run_id = ?", prefix):
+                found = (prefix,)
+        if not prefix or not found:
+            raise UnknownRunError(asked, self._nearest(asked))
+        [run_id, *others] = found
+        if others:
+            raise AmbiguousRunError(asked, found)
+        return run_id
+
+    def _nearest(self, prefix: str) -> str | None:
+        """Return the run whose id has most of `prefix`, or the last one of that name."""
+        named = "SELECT run_id FROM runs WHERE kind = ? AND name = ? ORDER BY started_us DESC LIMIT 1"
+        for kind in get_args(RunKind):
+            if of_name := self._ids(named, kind, prefix):
+                return of_name[0]
+        neighbours = (
+            *self._ids("SELECT run_id FROM runs WHERE run_id < ? ORDER BY run_id DESC LIMIT 1", prefix),
+            *self._ids("SELECT run_id FROM runs WHERE run_id >= ? ORDER BY run_id LIMIT 1", prefix),
+        )
+        shared = {run_id: _shared(run_id, prefix) for run_id in neighbours}
+        nearest = max(shared, key=shared.__getitem__, default=None)
+        return nearest if nearest is not None and shared[nearest] >= _LIKE else None
+
+    def _stages(self, run: RunRow) -> tuple[StageRow, ...]:
+        retries: dict[str, list[RetryRow]] = {}
+        for stage_id, attempt, most, at_us, *rest in self._rows(queries.RETRIES, run.run_id):
+            retries.setdefault(stage_id, []).append(RetryRow(attempt, most, moment_of(at_us), *rest))
+        rows = self._rows(queries.STAGES, run.run_id)
+        return tuple(_stage_row(row, run, tuple(retries.get(row[1], ()))) for row in rows)
+
+    def _figures(self, run: RunRow, slowest: int, failures: int) -> TaskFigures:
+        [(most_at_once, throughput, efficiency)] = self._rows(
+            "SELECT max_concurrent, throughput_per_s, efficiency FROM runs WHERE run_id = ?", run.run_id
+        )
+        [(begun, ended, summed_s, successful, failed, timed_out, cancelled)] = self._rows(queries.COUNTS, run.run_id)
+        ranked = [self._ranked(run.run_id, share, ended) for share in (0.0, 0.5, 0.95, 0.99, 1.0)]
+        by_duration = queries.TASKS.format(which="duration_s IS NOT NULL ORDER BY duration_s DESC")
+        failing = queries.TASKS.format(which="status IN ('error', 'timeout') ORDER BY task_index")
+        # What the batch said of itself, once it has: it is what its log and its result have.
+        told = (run.successful, run.failed, run.timed_out, run.cancelled)
+        values: list[Any] = [
+            most_at_once or 0,
+            throughput,
+            efficiency,
+            *((successful, failed, timed_out, cancelled) if run.duration_s is None else told),
+            run.not_started,
+            begun - ended,
+            summed_s / ended if ended else 0.0,
+            *ranked,
+            tuple(_task_row(row, run) for row in self._rows(by_duration, run.run_id, slowest)),
+            tuple(_task_row(row, run) for row in self._rows(failing, run.run_id, failures)),
+        ]
+        return TaskFigures(*values)
+
+    def _ranked(self, run_id: str, share: float, count: int) -> float:
+        """Return the nearest-rank percentile of the durations of a batch's tasks."""
+        place = max(math.ceil(share * count), 1) - 1
+        # Passing over half of a million takes a while: from the end that is nearer.
+        way, place = ("", place) if place <= count // 2 else ("DESC", count - 1 - place)
+        for (seconds,) in self._rows(queries.RANKED.format(way=way), run_id, place):
+            return float(seconds)
+        return 0.0
+
+    def _dead(self) -> str:
+        """Return the numbers of processes that have died, with commas: their runs that have not ended never will."""
+        dead = dead_processes(self._connection, own_identity(), microseconds(utc_now()))
+        return ", ".join(map(str, dead))
+
+    def _ids(self, query: str, *values: Any) -> tuple[str, ...]:
+        return tuple(run_id for (run_id,) in self._rows(query, *values))
+
+    def _rows(self, query: str, *values: Any) -> Iterable[Any]:
+        return self._connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[None]:
+        """Let all queries of the block see the same moment, and say what is wrong in a sentence."""
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise HistoryError(sentence_of(error, self.path)) from error
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _check_one_of(value: str | None, kinds: Any, what: str) -> None:
+    if value is not None and value not in get_args(kinds):
+        raise ValueError(f"{what} must be one of {', '.join(get_args(kinds))}, not {value!r}")
+
+
+def _run_row(row: Any) -> RunRow:
+    values: list[Any] = [*row[:4], moment_of(row[4]), *row[5:]]
+    return RunRow(*values)
+
+
+def _state_in(run: RunRow, status: str) -> Any:
+    """Return the state of a part of `run`: what it says, unless its end was never told."""
+    return "interrupted" if status == "running" and run.state != "running" else status
+
+
+def _stage_row(row: Any, run: RunRow, retries: tuple[RetryRow, ...]) -> StageRow:
+    index, stage_id, agent_id, status, started_us, duration_s, attempts, *rest = row
+    tried = len(retries) + 1 if attempts is None else attempts
+    begun = (index, stage_id, agent_id, _state_in(run, status), moment_of(started_us))
+    values: list[Any] = [*begun, duration_s, tried, *rest, retries]
+    return StageRow(*values)
+
+
+def _task_row(row: Any, run: RunRow) -> TaskRow:
+    index, task_id, agent_id, status, queued_s, started_us, *rest = row
+    values: list[Any] = [index, task_id, agent_id, _state_in(run, status), queued_s, moment_of(started_us), *rest]
+    return TaskRow(*values)

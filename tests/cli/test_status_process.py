@@ -1,0 +1,193 @@
+"""``atrio status`` as its users meet it: while a batch runs in another process, after it was killed, in terminals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+WAITING = """\
+import trio
+from pathlib import Path
+from atrio import Pipeline, Stage, StageConfig
+
+async def wait(name):
+    while not Path(name).exists():
+        await trio.sleep(0.01)
+    return name
+
+waiting = Pipeline("waiting").add_stage(Stage("wait", wait, config=StageConfig(timeout=None)))
+"""
+
+
+@pytest.fixture
+def running(tmp_path, spawned, atrio_process):
+    """Start a batch of which one task is done and one waits for the file ``go``."""
+    (tmp_path / "shop.py").write_text(WAITING)
+    (tmp_path / "begun").touch()
+    (tmp_path / "a.jsonl").write_text('"begun"\n"go"\n')
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = spawned("batch", "shop:waiting", "a.jsonl", **streams)
+    assert json.loads(process.stdout.readline())["input"] == "a.jsonl:1"
+    # The history is written in bursts.
+    while not json.loads(atrio_process("status", "--format", "json").out)["runs"]:
+        assert process.poll() is None
+    return process
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """Run the command line in a terminal."""
+    children = []
+
+    def start(*arguments: str, columns: int = 80, **environment: str) -> pexpect.spawn:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "atrio", *arguments],
+            cwd=str(tmp_path),
+            env={**os.environ, **environment},
+            dimensions=(24, columns),
+            encoding="utf-8",
+            timeout=60,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.close(force=True)
+
+
+def state_of_the_latest(ended):
+    return json.loads(ended.out)["runs"][0]["state"]
+
+
+def test_what_runs_and_what_was_killed(running, atrio_process):
+    assert state_of_the_latest(atrio_process("status", "--format", "json")) == "running"
+    assert re.search(r"│ waiting +│ running +│", atrio_process("status").out)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    ended = atrio_process("status", "--format", "json")
+    assert state_of_the_latest(ended) == "interrupted"
+    run_id = json.loads(ended.out)["runs"][0]["run_id"]
+    assert re.search(r"│ running +│ 1 ", atrio_process("status", run_id).out)
+    one = json.loads(atrio_process("status", run_id, "--format", "json").out)
+    assert (one["run"]["state"], one["run"]["duration_s"]) == ("interrupted", None)
+    assert atrio_process("run", "text-report", "--value", '"a"').code == 0
+
+
+def test_an_interrupt_is_recorded(running, atrio_process):
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    assert state_of_the_latest(atrio_process("status", "--format", "json")) == "cancelled"
+
+
+class TestWatch:
+    def test_json_comes_whenever_something_changed(self, running, spawned, tmp_path):
+        watch = spawned("status", "--watch", "--format", "json", stdout=subprocess.PIPE)
+        read = watch.stdout.readline
+        assert b"".join(iter(read, b"}\n")).count(b'"state": "running"') == 1
+        (tmp_path / "go").touch()
+        assert running.wait() == 0
+        assert b'"state": "success"' in watch.stdout.read()
+        assert watch.wait() == 0
+
+    def test_one_run_in_a_pipe(self, running, spawned, atrio_process, tmp_path):
+        run_id = json.loads(atrio_process("status", "--format", "json").out)["runs"][0]["run_id"]
+        watch = spawned("status", run_id, "--watch", stdout=subprocess.PIPE)
+        assert watch.stdout.readline().startswith(b"waiting: running")
+        (tmp_path / "go").touch()
+        rest = watch.stdout.read().decode()
+        assert watch.wait() == 0
+        assert "waiting: success in " in rest
+        assert "\x1b" not in rest
+
+    def test_on_a_terminal(self, running, terminal, tmp_path):
+        child = terminal("status", "--watch")
+        child.expect("running")
+        (tmp_path / "go").touch()
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+        plain = ESCAPES.sub("", child.before)
+        assert "success" in plain
+        assert "\x1b[?25h" in child.before  # the cursor is there again
+
+    def test_an_interrupt_ends_it(self, running, terminal):
+        child = terminal("status", "--watch")
+        child.expect("running")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 130
+        assert "Traceback" not in child.before
+
+    def test_where_nothing_runs_it_ends(self, atrio_process):
+        atrio_process("run", "text-report", "--value", '"a"')
+        assert atrio_process("status", "--watch").out.count("text-report") == 1
+
+
+@pytest.fixture
+def some_runs(tmp_path, atrio_process):
+    (tmp_path / "a.jsonl").write_text('"a"\n7\n"b"\n')
+    assert atrio_process("batch", "text-report", "a.jsonl").code == 0
+    assert atrio_process("run", "text-report", "--value", "7").code == 1
+    (run, batch) = json.loads(atrio_process("status", "--format", "json").out)["runs"]
+    return run["run_id"], batch["run_id"]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_tables_fit_and_have_colours(some_runs, terminal, columns):
+    for arguments in ((), *((run_id,) for run_id in some_runs)):
+        child = terminal("status", *arguments, columns=columns)
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+        shown = child.before.replace("\r\n", "\n")
+        plain = ESCAPES.sub("", shown)
+        assert plain != shown
+        assert max(map(len, plain.splitlines())) <= columns
+        assert "┏━" in plain
+
+
+def test_columns_that_need_room(some_runs, terminal):
+    shown = {}
+    for columns in (80, 200):
+        child = terminal("status", columns=columns)
+        child.expect(pexpect.EOF)
+        shown[columns] = ESCAPES.sub("", child.before)
+    assert "age" in shown[80]
+    assert "started" in shown[200]
+    assert "batch" in shown[200]
+
+
+def test_stdout_that_shows_only_ascii(some_runs, atrio_process):
+    for arguments in ((), *((run_id,) for run_id in some_runs)):
+        for form in ("table", "json"):
+            ended = atrio_process("status", *arguments, "--format", form, PYTHONIOENCODING="ascii", LC_ALL="C")
+            assert (ended.code, ended.err) == (0, "")
+            assert ended.out.isascii()
+            assert "\\u25" not in ended.out
+
+
+@pytest.mark.parametrize(("stdout", "code"), [("| true", {0, 141}), ("> /dev/full", {1}), (">&-", {1})])
+def test_a_stdout_that_takes_nothing(some_runs, tmp_path, stdout, code):
+    command = f'"{sys.executable}" -m atrio status {stdout}; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, check=False, cwd=tmp_path, text=True)
+    assert done.returncode in code
+    assert "Traceback" not in done.stderr
+
+
+def test_a_history_that_may_only_be_read(some_runs, tmp_path, atrio_process):
+    folder = tmp_path / ".atrio"
+    folder.chmod(0o500)
+    try:
+        ended = atrio_process("status", "--format", "json")
+    finally:
+        folder.chmod(0o700)
+    assert (ended.code, len(json.loads(ended.out)["runs"])) == (0, 2)

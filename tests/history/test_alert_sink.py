@@ -1,0 +1,337 @@
+"""Alerts beside a history: raised and resolved once each, by whichever sink, and never in a run's way."""
+
+import sqlite3
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import attrs
+import pytest
+import trio
+
+from atrio import (
+    BatchConfig,
+    BatchProcessor,
+    CircuitBreaker,
+    CircuitOpenError,
+    ErrorPolicy,
+    Pipeline,
+    SinkWarning,
+    Stage,
+    StageConfig,
+    observe,
+)
+from atrio.events import AlertRaised, AlertResolved, BreakerOpened, TaskStart, emit
+from atrio.history import AlertSink, HistoryError, HistorySink, Thresholds, alerts_in
+from atrio.history import alert_sink as module
+from atrio.history.alerts import Finding
+from atrio.history.raised import record
+from atrio.history.schema import connect
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+ONCE = StageConfig(error_policy=ErrorPolicy.STOP, timeout=None)
+FEW = Thresholds(runs=3)
+
+
+@pytest.fixture(autouse=True)
+def looks_at_each_end(monkeypatch):
+    """What a program of short runs would see only every few seconds."""
+    monkeypatch.setattr(module, "_PERIOD_S", 0.0)
+    monkeypatch.setattr("atrio.history.writing.BURST_S", 0.0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "history.db"
+
+
+@contextmanager
+def watched(path, thresholds=FEW, **options):
+    """Keep a history with alerts, and yield the alerts' events."""
+    told = []
+
+    def hear(event):
+        if isinstance(event, AlertRaised | AlertResolved):
+            told.append(event)
+
+    with (
+        observe(hear),
+        HistorySink(path, on_problem=pytest.fail) as history,
+        AlertSink(history, thresholds, **options) as alerts,
+        observe(history, alerts),
+    ):
+        yield told
+
+
+def summed_up(told):
+    return [(type(each).event_name, each.rule, each.subject) for each in told]
+
+
+class Sleeper:
+    agent_id = "sleeper"
+
+    async def process(self, seconds):
+        if seconds < 0:
+            raise ValueError("too fast")
+        await trio.sleep(seconds)
+
+
+def triage():
+    return Pipeline("triage").add_stage(Stage("sleep", Sleeper(), config=ONCE))
+
+
+async def run_all(*inputs):
+    pipeline = triage()
+    for seconds in inputs:
+        await pipeline.execute(seconds)
+
+
+SLOW = ("slow_stage", "triage/sleep")
+FAILING = ("failure_rate", "triage")
+
+
+class TestSlowStage:
+    async def test_is_raised_and_resolved_once(self, path, autojump_clock):
+        with watched(path) as told:
+            await run_all(1, 1, 1, 1, 4, 4)
+            assert summed_up(told) == [("alert.raised", *SLOW)]
+            assert (told[0].value, told[0].threshold) == (4, 3)
+            assert told[0].run_id is None
+            await run_all(4, 4, 4, 4, 4)
+            assert len(told) == 1
+            await run_all(1, 1)
+            assert len(told) == 1
+            await run_all(1, 1, 1, 1)
+        assert summed_up(told) == [("alert.raised", *SLOW), ("alert.resolved", *SLOW)]
+        assert (told[1].value, told[1].threshold) == (1, 3)
+
+    async def test_what_stays_slow_does_not_become_right(self, path, autojump_clock):
+        with watched(path) as told:
+            await run_all(*[1] * 3, *[4] * 300)
+        assert summed_up(told) == [("alert.raised", *SLOW)]
+
+    async def test_a_whole_batch_is_compared_with_what_was_before_it(self, path, autojump_clock):
+        processor = BatchProcessor(BatchConfig(timeout=None))
+        with watched(path) as told:
+            await run_all(1, 1, 1)
+            await processor.map(triage(), [9] * 60, name="nightly")
+            assert summed_up(told) == [("alert.raised", *SLOW)]
+        assert [each.run_name for each in alerts_in(path)] == ["nightly"]
+
+    async def test_failed_runs_do_not_count(self, path, autojump_clock):
+        with watched(path, Thresholds(runs=3, failure_rate=1)) as told:
+            await run_all(1, 1, 1, -1, -1, -1, 1, 1, 1)
+        assert told == []
+
+
+class TestFailureRate:
+    async def test_is_raised_and_resolved_once(self, path, autojump_clock):
+        with watched(path) as told:
+            await run_all(1, 1, 1)
+            assert told == []
+            await run_all(-1, -1, -1, 1, 1)
+            assert summed_up(told) == [("alert.raised", *FAILING)]
+            assert told[0].value == pytest.approx(1 / 3)
+            await run_all(1, 1)
+        assert summed_up(told) == [("alert.raised", *FAILING), ("alert.resolved", *FAILING)]
+
+    async def test_runs_inside_of_batches_count(self, path, autojump_clock):
+        with watched(path) as told:
+            await BatchProcessor().map(triage(), [1, -1, -1, 1])
+        assert summed_up(told) == [("alert.raised", *FAILING)]
+
+    async def test_what_was_read_too_early_is_read_again(self, path, monkeypatch, autojump_clock):
+        monkeypatch.undo()
+        with watched(path) as told:
+            await BatchProcessor().map(triage(), [-1] * 30)
+        assert summed_up(told) == [("alert.raised", *FAILING)]
+
+    async def test_a_cancelled_run_is_neither(self, path, autojump_clock):
+        with watched(path) as told:
+            await run_all(1, 1, 1)
+            for _ in range(9):
+                with trio.move_on_after(1):
+                    await triage().execute(5)
+        assert told == []
+
+
+class TestBreaker:
+    async def test_is_raised_at_once_and_resolved_when_it_closes(self, path, autojump_clock):
+        breaker = CircuitBreaker("endpoint", failure_threshold=1, recovery_timeout=5)
+        guarded = breaker.guard(Sleeper())
+        with watched(path) as told:
+            with pytest.raises(ValueError, match="too fast"):
+                await guarded.process(-1)
+            assert summed_up(told) == [("alert.raised", "breaker_opened", "endpoint")]
+            with pytest.raises(CircuitOpenError):
+                await guarded.process(1)
+            for _ in range(3):
+                await trio.sleep(6)
+                with pytest.raises(ValueError, match="too fast"):
+                    await guarded.process(-1)
+            assert len(told) == 1
+            await trio.sleep(6)
+            await guarded.process(1)
+        assert summed_up(told)[1:] == [("alert.resolved", "breaker_opened", "endpoint")]
+        (alert,) = alerts_in(path)
+        assert (alert.value, alert.threshold) == (1, 0)
+        assert alert.raised_at < alert.resolved_at
+
+    async def test_of_a_process_that_ended_is_resolved_by_what_then_works(self, path, autojump_clock):
+        def guarded_pipeline(name):
+            breaker = CircuitBreaker("endpoint", failure_threshold=1, recovery_timeout=5)
+            return Pipeline(name).add_stage(Stage("sleep", breaker.guard(Sleeper()), config=ONCE))
+
+        lenient = Thresholds(failure_rate=1)
+        with watched(path, lenient) as told:
+            await guarded_pipeline("triage").execute(-1)
+            assert summed_up(told) == [("alert.raised", "breaker_opened", "endpoint")]
+        with watched(path, lenient) as told:
+            await guarded_pipeline("other").execute(1)
+            await guarded_pipeline("triage").execute(-1)
+            assert told == []
+        with watched(path, lenient) as told:
+            await guarded_pipeline("triage").execute(1)
+        assert summed_up(told) == [("alert.resolved", "breaker_opened", "endpoint")]
+
+
+class TestOnceForAll:
+    async def test_another_process_does_not_say_it_again(self, path, autojump_clock):
+        with watched(path) as told:
+            await run_all(-1, -1, -1)
+            assert len(told) == 1
+        with watched(path) as told, watched(path) as told_too:
+            await run_all(-1)
+            assert told == told_too == []
+            await run_all(1, 1, 1)
+            # Which of the two was first is the luck of the moment; both sets of sinks hear the one event.
+            assert summed_up(told) == [("alert.resolved", *FAILING)]
+
+    async def test_they_are_kept(self, path, autojump_clock):
+        with watched(path):
+            await run_all(1, 1, 1, 4, 4, 4, -1)
+            failing, slow = alerts_in(path)
+            assert (slow.key, slow.run_name, slow.resolved_at) == (SLOW, "triage", None)
+            assert failing.key == FAILING
+            await run_all(1, 1, 1)
+        assert {(each.key, each.resolved_at is None) for each in alerts_in(path)} == {(SLOW, False), (FAILING, False)}
+        assert len(alerts_in(path, resolved=1)) == 1
+
+
+async def test_it_tells_whoever_asked(path, autojump_clock):
+    heard = []
+    with watched(path, on_alert=heard.append) as told:
+        await run_all(-1, -1, -1)
+    assert heard == told
+    assert len(heard) == 1
+
+
+async def test_the_last_look_is_when_it_is_closed(path, monkeypatch, autojump_clock):
+    monkeypatch.setattr(module, "_PERIOD_S", 1e9)
+    told = []
+    with HistorySink(path) as history, observe(told.append), AlertSink(history, FEW) as alerts:
+        with observe(history, alerts):
+            await run_all(-1, -1, -1)
+        assert not [each for each in told if isinstance(each, AlertRaised)]
+    assert [each.subject for each in told if isinstance(each, AlertRaised)] == ["triage"]
+
+
+@pytest.mark.parametrize("runs_before", [0, 1])
+async def test_a_history_that_is_locked_is_looked_at_later(path, monkeypatch, autojump_clock, runs_before):
+    monkeypatch.setattr(module, "_BUSY_S", 0.0)
+    with watched(path) as told:
+        await run_all(*[1] * runs_before)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            emit(BreakerOpened(None, None, None, None, NOW, "endpoint", 5, 60.0))
+            assert told == []
+            other.execute("ROLLBACK")
+        await run_all(1)
+    assert summed_up(told) == [("alert.raised", "breaker_opened", "endpoint")]
+
+
+async def test_a_history_that_is_none_raises_nothing(path, autojump_clock):
+    path.write_text("no database, but something long enough to be looked at as one" * 100)
+    sentences = []
+    with (
+        HistorySink(path, on_problem=sentences.append) as history,
+        AlertSink(history, FEW) as alerts,
+        observe(history, alerts),
+    ):
+        await run_all(-1, -1, -1)
+    assert len(sentences) == 1
+    assert path.read_text().startswith("no database")
+
+
+def test_it_hears_what_it_needs_and_no_more(path):
+    with HistorySink(path) as history, AlertSink(history) as alerts:
+        assert alerts.minimum_level() == 20
+        alerts(TaskStart("0" * 32, None, None, None, NOW, "b", "t", "a", 0, 0.0))
+
+
+def test_a_callback_that_is_none_is_refused(path):
+    with HistorySink(path) as history, pytest.raises(TypeError, match="on_alert must be a function"):
+        AlertSink(history, on_alert="print")
+
+
+async def test_in_a_forked_process_nothing_is_raised(path, monkeypatch, autojump_clock):
+    with watched(path) as told:
+        await run_all(-1, -1)
+        with monkeypatch.context() as forked:
+            forked.setattr(module, "os", SimpleNamespace(getpid=lambda: -1))
+            await run_all(-1, -1)
+            assert told == []
+
+
+async def test_whoever_is_told_may_run_something(path, autojump_clock):
+    pipelines = []
+
+    def run_another(alert):
+        pipelines.append(alert.subject)
+        emit(BreakerOpened(None, None, None, None, NOW, "another", 5, 60.0))
+
+    with watched(path, on_alert=run_another):
+        await run_all(-1, -1, -1)
+    assert pipelines == ["triage", "another"]
+
+
+async def test_a_mistake_in_reading_is_told_once(path, monkeypatch, autojump_clock):
+    monkeypatch.setattr(module, "_ENDED", "SELECT state FROM nowhere WHERE name = ? LIMIT ? + ?")
+    with watched(path) as told:
+        with pytest.warns(SinkWarning, match="AlertSink raised OperationalError: no such table: nowhere") as warned:
+            await run_all(1, 1, 1)
+        assert len(warned) == 1
+        await run_all(-1, -1, -1)
+    assert told == []
+
+
+def test_a_history_without_its_tables_is_told_in_a_sentence(path):
+    with HistorySink(path):
+        pass
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE alerts")
+    with pytest.raises(HistoryError, match="no such table: alerts"):
+        alerts_in(path)
+
+
+def test_what_cannot_be_written_is_not_written_in_part(path):
+    with HistorySink(path):
+        pass
+    with closing(connect(path, read_only=False)) as database:
+        database.execute("CREATE TEMP TRIGGER no BEFORE UPDATE ON alerts BEGIN SELECT no_column FROM no_table; END")
+        raised = Finding("failure_rate", "triage", 0.5, 0.2)
+        record(database, [raised], [], run_name=None, now=NOW)
+        with pytest.raises(sqlite3.Error):
+            record(database, [attrs.evolve(raised, subject="other")], [raised], run_name=None, now=NOW)
+        assert not database.in_transaction
+    assert [each.subject for each in alerts_in(path)] == ["triage"]
+
+
+async def test_one_look_is_about_so_many_pipelines_at_most(path, monkeypatch, autojump_clock):
+    monkeypatch.setattr(module, "_MOST", 1)
+    stage = Stage("sleep", Sleeper(), config=ONCE)
+    with watched(path) as told:
+        inner = Pipeline("inner").add_stage(stage)
+        for _ in range(3):
+            await Pipeline("outer").add_stage(Stage("inner", inner, config=ONCE)).execute(-1)
+    assert {each.subject for each in told} == {"inner"}
