@@ -161,6 +161,16 @@ class TestRetention:
         assert counts(path)["alerts"] == 0
 
 
+def test_one_that_another_process_changes_exclusively_is_not_read_without_locks(path):
+    """What stands in the file at that moment may be half of a change."""
+    connect(path, read_only=False).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=delete")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(schema.HistoryError, match="another process has locked it"):
+            connect(path, read_only=True, busy_s=0.05)
+
+
 class TestProcesses:
     def test_one_lives_until_it_has_ended_even_if_nobody_has_asked_for_it(self):
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:

@@ -209,15 +209,19 @@ def _open(file: Path, mode: str, busy_s: float) -> sqlite3.Connection:
     )
 
 
+_NOT_WRITABLE: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+
+
 def _for_reading(file: Path, busy_s: float) -> sqlite3.Connection:
     connection = _open(file, "ro", busy_s)
     try:
         if _checked_to_read(connection, file) == VERSION:
             return connection
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         connection.close()
         written = Path(f"{file}-wal")
-        if written.exists() and written.stat().st_size:
+        # One that is locked may be half changed, and is not to be read without locks.
+        if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or (written.exists() and written.stat().st_size):
             raise
         # In a folder where nothing can be written SQLite cannot make what readers and writers share. Where nothing is
         # left to be taken over from a writer, the file by itself is whole.
