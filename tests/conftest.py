@@ -23,10 +23,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The optional packages that the tests of a folder import, or that what they test does.
 NEEDED = {
-    "agents": ("jinja2", "regex", "stop_words"),
+    "agents": ("h11", "httpx2", "hypercorn", "jinja2", "jmespath", "jsonschema_rs", "regex", "stop_words"),
     "benchmarks": ("cyclopts", "matplotlib", "orjson", "pyperf", "regex", "rich", "scipy"),
-    "cli": ("cyclopts", "jinja2", "pexpect", "regex", "rich"),
-    "end_to_end": ("cyclopts", "h11", "httpx2", "jinja2", "regex", "rich", "tomlkit"),
+    "cli": ("cyclopts", "httpx2", "jinja2", "jmespath", "jsonschema_rs", "pexpect", "regex", "rich", "tomlkit"),
+    "config": (
+        "cyclopts",
+        "httpx2",
+        "jinja2",
+        "jmespath",
+        "jsonschema",
+        "jsonschema_rs",
+        "regex",
+        "stop_words",
+        "tomlkit",
+    ),
+    "end_to_end": ("cyclopts", "duckdb", "h11", "httpx2", "jinja2", "jsonschema_rs", "regex", "rich", "tomlkit"),
     "testing": ("h11", "httpx2", "jsonschema"),
 }
 

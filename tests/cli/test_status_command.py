@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
@@ -210,6 +210,10 @@ class TestBatches:
         atrio("batch", "double", "a.jsonl")
         assert "failed tasks, and 30 more" in atrio("status", latest(atrio)["run_id"]).out
         assert rows(atrio("status").out)[0][5] == "130/130"
+        run_id = latest(atrio)["run_id"]
+        for arguments, shown in (((), 100), (("--limit", "7"), 7), (("--limit", "200"), 130)):
+            tasks = seen(atrio, run_id, *arguments)["tasks"]
+            assert (len(tasks["failures"]), tasks["more_failures"]) == (shown, 130 - shown)
 
 
 class TestWhere:
@@ -246,6 +250,19 @@ class TestWhere:
         with pytest.raises(BaseException):  # noqa: B017, PT011 - it is no sink any more
             atrio("run", "double", "--value", "1")
         assert asked == [30]
+
+    @pytest.mark.parametrize(
+        "wrong", ['[pipelines.a]\nstages = ["nonsense"]\n', "[agents.a]\ncapacity = 0\n", "no TOML"]
+    )
+    def test_a_configuration_that_is_wrong_does_not_keep_from_looking(self, atrio, doubling, tmp_path, wrong):
+        atrio("run", "double", "--value", "1")
+        (tmp_path / "atrio.toml").write_text(wrong)
+        assert latest(atrio, "--history", ".atrio/history.db")["name"] == "double"
+        for command in ("status", "report"):
+            ended = atrio(command)
+            assert (ended.code, ended.err.count("\n")) == (0, 1)
+            assert ended.err.startswith("atrio: something is wrong in atrio.toml, ")
+        assert atrio("status", "--config", "none.toml").code == 2
 
     def test_nothing_was_kept(self, atrio, tmp_path):
         ended = atrio("status")
@@ -348,6 +365,17 @@ class TestAlerts:
         assert len(seen(atrio, latest(atrio)["run_id"])["alerts"]) == 1
         atrio("run", "tidy", "--value", '"a"')
         assert seen(atrio, latest(atrio)["run_id"])["alerts"] == []
+
+    def test_of_another_time_are_not_with_a_run(self, atrio, doubling):
+        atrio("run", "double", "--value", "1")
+        finding = Finding("failure_rate", "double", 1.0, 0.2)
+        now = datetime.now(UTC)
+        with closing(connect(".atrio/history.db", read_only=False)) as database:
+            record(database, [finding], [], run_name=None, now=NOW)
+            record(database, [], [finding], run_name=None, now=now - timedelta(minutes=5))
+            record(database, [finding], [], run_name=None, now=now + timedelta(minutes=5))
+        assert seen(atrio, latest(atrio)["run_id"])["alerts"] == []
+        assert len(seen(atrio)["alerts"]) == 2
 
     def test_are_resolved(self, atrio, failing):
         for _ in range(2):

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import duckdb
 import pytest
@@ -41,7 +42,7 @@ class Endpoint(BaseHTTPRequestHandler):
     """Fails now and then, and refuses some tickets for good."""
 
     protocol_version = "HTTP/1.1"
-    calls = Counter()
+    calls: ClassVar[Counter[int]] = Counter()
     lock = threading.Lock()
 
     def do_POST(self):

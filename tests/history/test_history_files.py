@@ -16,7 +16,7 @@ from atrio import observe_only
 from atrio.events import AlertRaised, BatchStart, PipelineStart, TaskStart
 from atrio.history import History, schema
 from atrio.history import processes as module
-from atrio.history.processes import dead_processes, is_alive, own_identity
+from atrio.history.processes import dead_processes, is_alive, own_identity, silent_processes
 from atrio.history.retention import Purge
 from atrio.history.schema import connect, microseconds
 from atrio.testing import capture_events, fixed_stamps, run_in_virtual_time
@@ -234,6 +234,23 @@ class TestProcesses:
         with connected(path) as connection:
             assert dead_processes(connection, own_identity(), 0) == ()
             assert connection.execute("SELECT count(*), sum(closed) FROM processes").fetchone() == (3, 3)
+
+    @pytest.mark.parametrize(("minutes", "states"), [(4, ["running"]), (6, ["interrupted"])])
+    def test_the_runs_of_one_that_lives_and_says_nothing_are_not_running(self, path, minutes, states):
+        now_us = microseconds(datetime.now(UTC))
+        with kept(path), connected(path) as connection:
+            connection.execute("UPDATE processes SET seen_us = ?", (now_us - minutes * MINUTE_US,))
+            connection.execute(
+                "INSERT INTO runs (run_id, kind, name, state, started_us, process) "
+                "SELECT 'ab', 'pipeline', 'orders', 'running', ?, id FROM processes",
+                (now_us,),
+            )
+            connection.commit()
+            with History(path) as history:
+                assert [run.state for run in history.runs()] == states
+            # It may only be stopped: nobody else says for good that its runs have ended.
+            assert dead_processes(connection, own_identity(), now_us) == ()
+            assert len(silent_processes(connection, own_identity(), now_us)) == (minutes > 5)
 
     def test_one_that_waits_says_that_it_lives(self, path, monkeypatch):
         monkeypatch.setattr("atrio.history.writing.HEARTBEAT_S", 0.001)

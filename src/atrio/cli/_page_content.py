@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from atrio.cli._bootstrap import rank
+from atrio.cli._past_runs import alerts_about
 from atrio.cli._secrets import without_secrets
-from atrio.history import alerts_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Content:
         task_durations: seconds of all of a batch's tasks that ended, sorted.
         compared: the stages of a pipeline's run beside those of other runs; those of which there are any.
         slowest: the run inside a batch's slowest task, or None.
-        alerts: those that concern it, the open ones first.
+        alerts: those that concern it and were open at its time, the open ones first.
     """
 
     detail: RunDetail
@@ -79,8 +79,7 @@ def content_of(history: History, prefix: str, now: datetime) -> Content:
     """
     detail = history.run(prefix, slowest=_MOST_SLOWEST, failures=_MOST_FAILURES)
     run = detail.run
-    alerts = tuple(each for each in alerts_in(history.path) if run.name in _names_in(each))
-    content = Content(detail, now, alerts=alerts)
+    content = Content(detail, now, alerts=alerts_about(history, run))
     hide = without_secrets(lambda _: None).text
     if detail.tasks is None:
         compared = _compared(detail, history.stage_durations(run.name, runs=_OTHER_RUNS))
@@ -91,10 +90,6 @@ def content_of(history: History, prefix: str, now: datetime) -> Content:
     hidden: Content = _hidden(attrs.evolve(content, slowest=slowest), hide)
     # Of these there may be a million, and no text is in them.
     return attrs.evolve(hidden, task_durations=history.task_durations(run.run_id))
-
-
-def _names_in(alert: Alert) -> tuple[str | None, ...]:
-    return alert.run_name, alert.subject, alert.subject.partition("/")[0]
 
 
 def _compared(detail: RunDetail, durations: Mapping[str, Sequence[tuple[str, float]]]) -> tuple[Compared, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
     from atrio.history import Alert, History, RunDetail, RunRow
 
+_LATEST: Final = 10
+"""Runs that are shown, unless it is said how many."""
+_FAILURES: Final = 100
+"""Failed tasks of a batch that are shown, unless it is said how many."""
+_RESOLVED: Final = 1000
+"""Resolved alerts among which those of a run are looked for."""
+_LATER: Final = timedelta(seconds=10)
+"""How much later than a run's end an alert may be raised about it: the history is looked at every 5 seconds."""
 _RECENT: Final = 8
 """Durations in a sparkline."""
 # What a terminal might obey, and JSON leaves as it is: in JSON all of it stands inside of strings.
@@ -60,7 +68,7 @@ class One:
 
     Attributes:
         detail: the run.
-        alerts: as for the latest runs.
+        alerts: as for the latest runs, those that were open at its time.
     """
 
     detail: RunDetail
@@ -78,21 +86,27 @@ class One:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        return {**plain(self.detail), "alerts": plain(self.alerts)}
+        shown = {**plain(self.detail), "alerts": plain(self.alerts)}
+        if (tasks := self.detail.tasks) is not None:
+            more = tasks.failed + tasks.timed_out - len(tasks.failures)
+            shown["tasks"]["more_failures"] = max(more, 0)
+        return shown
 
 
 Seen: TypeAlias = Latest | One
 
 
-def looking_at(history: History, prefix: str | None, count: int) -> Callable[[], Seen]:
+def looking_at(history: History, prefix: str | None, count: int | None) -> Callable[[], Seen]:
     """Return what looks at the history, as it is then.
 
     Args:
         history: the history.
         prefix: the id of a run, or its first digits; None for the latest runs.
-        count: how many these are.
+        count: how many these are, 10 if it is None; of one run, how many failed tasks, 100 if it is None.
     """
-    return (lambda: _latest(history, count)) if prefix is None else (lambda: _one(history, prefix))
+    if prefix is None:
+        return lambda: _latest(history, count or _LATEST)
+    return lambda: _one(history, prefix, count or _FAILURES)
 
 
 def _latest(history: History, count: int) -> Latest:
@@ -110,15 +124,25 @@ def _recent(run: RunRow, of_its_name: Iterable[RunRow]) -> tuple[float, ...]:
     return tuple(reversed(ended[:_RECENT]))
 
 
-def _one(history: History, prefix: str) -> One:
-    detail = history.run(prefix)
-    name = detail.run.name
-    concern = [
-        each
-        for each in alerts_in(history.path)
-        if name in {each.run_name, each.subject, each.subject.partition("/")[0]}
-    ]
-    return One(detail, concern)
+def _one(history: History, prefix: str, failures: int) -> One:
+    detail = history.run(prefix, failures=failures)
+    return One(detail, alerts_about(history, detail.run))
+
+
+def alerts_about(history: History, run: RunRow) -> tuple[Alert, ...]:
+    """Return the alerts of a run's pipeline or batches that were open while it ran, or were raised at its end."""
+    return tuple(each for each in alerts_in(history.path, resolved=_RESOLVED) if _concerns(each, run))
+
+
+def _concerns(alert: Alert, run: RunRow) -> bool:
+    if run.name not in {alert.run_name, alert.subject, alert.subject.partition("/")[0]}:
+        return False
+    if alert.resolved_at is not None and alert.resolved_at < run.started_at:
+        return False
+    if run.duration_s is None:
+        return run.state == "running" or alert.raised_at <= run.started_at
+    # In seconds: a virtual clock's may be more than a moment can be moved by.
+    return (alert.raised_at - run.started_at - _LATER).total_seconds() <= run.duration_s
 
 
 def as_safe_json(seen: Seen) -> Iterator[str]:

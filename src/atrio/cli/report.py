@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
-from atrio.cli._configuration import configuration_at
 from atrio.cli._exits import Exit
-from atrio.cli._history import a_history, history_path
+from atrio.cli._history import a_history, configuration_to_look_by, history_path
 from atrio.cli._inputs import STDIN as STDOUT
 from atrio.cli._options import ReportOptions
 from atrio.cli._streams import Refused, Unwritable, printable, write_out
@@ -48,7 +47,7 @@ def report(
     from atrio.cli._page import page_of  # noqa: PLC0415
     from atrio.cli._page_content import content_of  # noqa: PLC0415
 
-    configuration = configuration_at(options.config)
+    configuration = configuration_to_look_by(options.config, options.history)
     path = history_path(options.history, configuration)
     with a_history(options.history, configuration) as history:
         prefix = None if history is None else _latest(history) if run is None else run

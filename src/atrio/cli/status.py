@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import trio
 from cyclopts import Parameter
 
-from atrio.cli._configuration import configuration_at
 from atrio.cli._exits import Exit
-from atrio.cli._history import a_history, history_path
+from atrio.cli._history import a_history, configuration_to_look_by, history_path
 from atrio.cli._options import StatusOptions, whole_number
 from atrio.cli._past_runs import Latest, as_safe_json, looking_at
 from atrio.cli._streams import Refused, say, write_out
@@ -30,7 +29,10 @@ async def status(
     ] = None,
     /,
     *,
-    limit: Annotated[str, Parameter(help="How many runs are shown at most.")] = "10",
+    limit: Annotated[
+        str | None,
+        Parameter(help="How many runs are shown at most (default: 10), or failed tasks of one (default: 100)."),
+    ] = None,
     watch: Annotated[
         bool,
         Parameter(negative="", help="Show it again as it changes, until nothing of what is shown runs any more."),
@@ -38,8 +40,8 @@ async def status(
     options: StatusOptions = _DEFAULTS,
 ) -> Exit:
     """Show the latest runs or one of them, and return the exit code."""
-    count = whole_number(limit, "--limit")
-    configuration = configuration_at(options.config)
+    count = None if limit is None else whole_number(limit, "--limit")
+    configuration = configuration_to_look_by(options.config, options.history)
     is_json = (options.format or configuration.cli.output_format) == "json"
     path = history_path(options.history, configuration)
     with a_history(options.history, configuration) as history:

@@ -12,7 +12,7 @@ import attrs
 HEARTBEAT_S: Final = 60.0
 """Seconds after which a process says again that it lives."""
 _SILENT_US: Final = 5 * 60 * 1_000_000
-"""After which silence a process that cannot be looked at is taken for dead."""
+"""After which silence a process that cannot be looked at is taken for dead, and one that lives keeps nothing more."""
 _ENDED: Final = frozenset("ZX")
 """States, in Linux's ``stat``, of a process that has ended and that its parent has not asked for yet."""
 _PROC: Final = Path("/proc")
@@ -92,7 +92,19 @@ def _state_of(pid: int) -> tuple[str, str]:
 
 def dead_processes(connection: sqlite3.Connection, here: Identity, now_us: int) -> tuple[int, ...]:
     """Return the numbers of the processes that have died without closing their history."""
+    return tuple(number for number, _, lives in _open_processes(connection, here, now_us) if not lives)
+
+
+def silent_processes(connection: sqlite3.Connection, here: Identity, now_us: int) -> tuple[int, ...]:
+    """Return the same, with those that live and have long said nothing: they keep nothing more, or were stopped."""
+    open_ones = _open_processes(connection, here, now_us)
+    return tuple(number for number, seen_us, lives in open_ones if not lives or now_us - seen_us >= _SILENT_US)
+
+
+def _open_processes(connection: sqlite3.Connection, here: Identity, now_us: int) -> list[tuple[int, int, bool]]:
+    """Return of each process that has not closed its history the number, when it was seen, and whether it lives."""
     open_ones = connection.execute("SELECT id, pid, identity, seen_us FROM processes WHERE closed = 0").fetchall()
-    return tuple(
-        number for number, pid, text, seen_us in open_ones if not is_alive(pid, text, seen_us, now_us=now_us, here=here)
-    )
+    return [
+        (number, seen_us, is_alive(pid, text, seen_us, now_us=now_us, here=here))
+        for number, pid, text, seen_us in open_ones
+    ]

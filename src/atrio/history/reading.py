@@ -12,10 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
 
+import attrs
+
 from atrio._stamps import utc_now
 from atrio._validation import check_count
 from atrio.history import _queries as queries
-from atrio.history.processes import dead_processes, own_identity
+from atrio.history.processes import own_identity, silent_processes
 from atrio.history.rows import (
     ModelRow,
     RetryRow,
@@ -153,7 +155,7 @@ class History:
                 values.append(state)
             query = queries.RUN.format(dead=dead, index=index, stack="NULL")
             query += f"WHERE {' AND '.join(where)} ORDER BY started_us DESC, run_id DESC LIMIT ?"
-            return tuple(map(_run_row, self._rows(query, *values, limit)))
+            return self._run_rows(query, *values, limit)
 
     def run(self, prefix: str, *, slowest: int = 10, failures: int = 100, inside: int = 20) -> RunDetail:
         """Return a run with all that is kept of it.
@@ -174,14 +176,14 @@ class History:
             run_id = self._run_id(prefix.strip())
             dead = self._dead()
             query = queries.RUN.format(dead=dead, index="", stack="error_stack")
-            [run] = map(_run_row, self._rows(f"{query} WHERE run_id = ?", run_id))
+            [run] = self._run_rows(f"{query} WHERE run_id = ?", run_id)
             within = f"{queries.RUN.format(dead=dead, index='', stack='NULL')} WHERE parent_run_id = ?"
             return RunDetail(
                 run,
                 self._stages(run),
                 self._figures(run, slowest, failures) if run.kind == "batch" else None,
                 tuple(ModelRow(*row) for row in self._rows(queries.MODELS, run_id)),
-                tuple(map(_run_row, self._rows(f"{within} ORDER BY run_id LIMIT ?", run_id, inside))),
+                self._run_rows(f"{within} ORDER BY run_id LIMIT ?", run_id, inside),
             )
 
     def task_durations(self, run_id: str) -> tuple[float, ...]:
@@ -262,10 +264,10 @@ class History:
         return run_id
 
     def _nearest(self, prefix: str) -> str | None:
-        """Return the run whose id has most of `prefix`, or the last one of that name."""
-        named = "SELECT run_id FROM runs WHERE kind = ? AND name = ? ORDER BY started_us DESC LIMIT 1"
-        for kind in get_args(RunKind):
-            if of_name := self._ids(named, kind, prefix):
+        """Return the run whose id has most of `prefix`, or the last of that name, on top if there is one."""
+        named = "SELECT run_id FROM runs WHERE kind IN ('pipeline', 'batch') AND name = ?"
+        for which in ("AND parent_run_id IS NULL", ""):
+            if of_name := self._ids(f"{named} {which} ORDER BY started_us DESC, run_id DESC LIMIT 1", prefix):
                 return of_name[0]
         neighbours = (
             *self._ids("SELECT run_id FROM runs WHERE run_id < ? ORDER BY run_id DESC LIMIT 1", prefix),
@@ -286,17 +288,18 @@ class History:
         [(most_at_once, throughput, efficiency)] = self._rows(
             "SELECT max_concurrent, throughput_per_s, efficiency FROM runs WHERE run_id = ?", run.run_id
         )
-        [(begun, ended, summed_s, successful, failed, timed_out, cancelled)] = self._rows(queries.COUNTS, run.run_id)
+        [(begun, ended, summed_s, *_)] = self._rows(queries.COUNTS, run.run_id)
         ranked = [self._ranked(run.run_id, share, ended) for share in (0.0, 0.5, 0.95, 0.99, 1.0)]
         by_duration = queries.TASKS.format(which="duration_s IS NOT NULL ORDER BY duration_s DESC")
         failing = queries.TASKS.format(which="status IN ('error', 'timeout') ORDER BY task_index")
-        # What the batch said of itself, once it has: it is what its log and its result have.
-        told = (run.successful, run.failed, run.timed_out, run.cancelled)
         values: list[Any] = [
             most_at_once or 0,
             throughput,
             efficiency,
-            *((successful, failed, timed_out, cancelled) if run.duration_s is None else told),
+            run.successful,
+            run.failed,
+            run.timed_out,
+            run.cancelled,
             run.not_started,
             begun - ended,
             summed_s / ended if ended else 0.0,
@@ -316,9 +319,19 @@ class History:
         return 0.0
 
     def _dead(self) -> str:
-        """Return the numbers of processes that have died, with commas: their runs that have not ended never will."""
-        dead = dead_processes(self._connection, own_identity(), microseconds(utc_now()))
+        """Return the numbers of processes that died or fell silent, with commas: no end of their runs will be told."""
+        dead = silent_processes(self._connection, own_identity(), microseconds(utc_now()))
         return ", ".join(map(str, dead))
+
+    def _run_rows(self, query: str, *values: Any) -> tuple[RunRow, ...]:
+        return tuple(self._counted(_run_row(row)) for row in self._rows(query, *values))
+
+    def _counted(self, run: RunRow) -> RunRow:
+        """Return `run` with its tasks counted, if it is a batch whose end, which would say them, is not there."""
+        if run.kind != "batch" or run.duration_s is not None:
+            return run
+        [(_, _, _, successful, failed, timed_out, cancelled)] = self._rows(queries.COUNTS, run.run_id)
+        return attrs.evolve(run, successful=successful, failed=failed, timed_out=timed_out, cancelled=cancelled)
 
     def _ids(self, query: str, *values: Any) -> tuple[str, ...]:
         return tuple(run_id for (run_id,) in self._rows(query, *values))

@@ -35,8 +35,8 @@ class RunRow:
         pid: the process that it runs in.
         host: the machine.
         total: how many stages the pipeline has, or tasks the batch; None if its source does not say and it runs yet.
-        successful: how many stages or tasks succeeded; of a batch that runs, as its last progress said.
-        failed: how many failed; of a batch that runs, all that did not succeed.
+        successful: how many stages or tasks succeeded; of a batch that has no end, as far as is known.
+        failed: how many failed; as `successful`.
         skipped: how many stages were skipped; 0 for a batch.
         timed_out: how many tasks ran out of their own time; 0 for a pipeline, as the next two.
         cancelled: how many tasks were stopped.

@@ -196,6 +196,8 @@ class HistorySink:
             self._work.set()
             thread.join()
         self._keeping = False
+        if self._problem is not None and self._process:
+            _mark_interrupted(self.path, self._process)
         self._told = self._told or self._problem is None
         self._tell()
 
@@ -323,6 +325,23 @@ def _register(connection: sqlite3.Connection) -> int:
             connection.execute("ROLLBACK")
         raise
     return number or 0
+
+
+def _mark_interrupted(path: Path, process: int) -> None:
+    """Mark the runs of this process as interrupted whose end could not be kept, if the file can be written by now."""
+    if not path.is_file():  # a new one would be made
+        return
+    here = own_identity()
+    # Where it cannot, the process falls silent, and is taken for dead later.
+    with contextlib.suppress(HistoryError, sqlite3.Error):
+        connection = connect(path, read_only=False, busy_s=_PATIENCE_S)
+        with contextlib.closing(connection):
+            # The file may be another one by now, and the number another process's.
+            own = "SELECT id FROM processes WHERE id = ? AND pid = ? AND identity = ?"
+            connection.execute(
+                f"UPDATE runs SET state = 'interrupted' WHERE state = 'running' AND process = ({own})",  # noqa: S608 - our own words
+                (process, here.pid, here.text()),
+            )
 
 
 def _say_alive(connection: sqlite3.Connection, process: int) -> None:
