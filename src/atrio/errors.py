@@ -222,7 +222,7 @@ class RegistryError(AtrioError):
     def __init__(self, message: str, *, agent_id: str | None = None, nearest: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.agent_id = agent_id
-        self.nearest = tuple(nearest)
+        self.nearest: tuple[str, ...] = tuple(nearest)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The attributes travel as state, so that each kind needs no rebuilding of its own.
@@ -261,8 +261,8 @@ class PlanningError(RegistryError):
         super().__init__(message, nearest=nearest)
         self.capability = capability
         self.previous = previous
-        self.given = tuple(given)
-        self.needed = tuple(needed)
+        self.given: tuple[str, ...] = tuple(given)
+        self.needed: tuple[str, ...] = tuple(needed)
 
 
 class ConfigProblem(NamedTuple):
@@ -298,7 +298,7 @@ class ConfigError(AtrioError):
 
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         super().__init__(tuple(problems))
-        self.problems = tuple(problems)
+        self.problems: tuple[ConfigProblem, ...] = tuple(problems)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))

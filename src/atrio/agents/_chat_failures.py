@@ -1,6 +1,7 @@
 """How models fail, beside how endpoints do."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from atrio.agents._failures import DataProblem, EndpointError, InvalidDataError
 
@@ -19,9 +20,9 @@ class InvalidAnswerError(EndpointError):
     """
 
     def __init__(self, message: str, problems: Iterable[DataProblem] = ()) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[DataProblem, ...] = tuple(problems)
         super().__init__(message)
-        self.args = (message, self.problems)
+        self.args: tuple[Any, ...] = (message, self.problems)
 
     def __str__(self) -> str:
         return str(InvalidDataError(*self.args))

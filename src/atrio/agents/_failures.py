@@ -47,7 +47,7 @@ class InvalidDataError(AtrioError, TypeError):
     """
 
     def __init__(self, message: str, problems: Iterable[DataProblem] = ()) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[DataProblem, ...] = tuple(problems)
         super().__init__(message, self.problems)
 
     def __str__(self) -> str:

@@ -90,7 +90,7 @@ class History:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._connection = connect(self.path, read_only=True)
 
     def close(self) -> None:

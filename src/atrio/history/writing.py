@@ -89,7 +89,7 @@ class HistorySink:
         on_problem: Callable[[str], object] | None = None,
     ) -> None:
         check_above_zero(retention_days, "retention_days")
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._kept_us = int(min(retention_days, _MOST_DAYS) * _DAY_US)
         self._on_problem = _warn if on_problem is None else on_problem
         self._queue: deque[Event | threading.Event] = deque()

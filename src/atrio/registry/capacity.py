@@ -26,11 +26,11 @@ class _Place:
     __slots__ = ("deadline", "is_held", "outer", "outer_nurseries", "task", "waited_for")
 
     def __init__(self, outer: _Place | None) -> None:
-        self.outer = outer  # that of the call which made this one
-        self.is_held = True
-        self.deadline = trio.current_effective_deadline()
-        self.task = current_task()
-        self.outer_nurseries = len(self.task.child_nurseries)
+        self.outer: _Place | None = outer  # that of the call which made this one
+        self.is_held: bool = True
+        self.deadline: float = trio.current_effective_deadline()
+        self.task: Task = current_task()
+        self.outer_nurseries: int = len(self.task.child_nurseries)
         self.waited_for: tuple[_Line, ...] = ()  # where calls that it made wait, themselves or through others
 
 
@@ -43,12 +43,12 @@ class _Line:
     __slots__ = ("__weakref__", "agent_id", "breaker", "holders", "limit", "parked", "refused", "taken")
 
     def __init__(self, agent_id: str, limit: int, breaker: CircuitBreaker | None) -> None:
-        self.agent_id = agent_id
-        self.limit = limit
-        self.breaker = breaker
-        self.taken = 0  # held, or handed over to a call that is about to go on
+        self.agent_id: str = agent_id
+        self.limit: int = limit
+        self.breaker: CircuitBreaker | None = breaker
+        self.taken: int = 0  # held, or handed over to a call that is about to go on
         self.holders: set[_Place] = set()
-        self.parked = ParkingLot()
+        self.parked: ParkingLot = ParkingLot()
         self.refused: set[Task] = set()  # they waited, and are about to learn that the breaker opened
         if breaker is not None:
             breaker.wakes(self.refuse)

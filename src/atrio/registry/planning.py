@@ -7,7 +7,7 @@ paper. So neither the order of multiplying nor that of registration can break a 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -24,7 +24,7 @@ _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 _EXACT: Final = decimal.Context(
     prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.Inexact]
 )
-product = _EXACT.multiply
+product: Final[Callable[[decimal.Decimal, decimal.Decimal], decimal.Decimal]] = _EXACT.multiply
 ONE: Final = decimal.Decimal(1)
 # So small that no number of scores makes up for it.
 _LAST_RESORT: Final = decimal.Decimal("1E-1000000000")
