@@ -181,7 +181,7 @@ class ChatCall:
             self._failure = ("cancelled" if was_cancelled else type(error).__name__, message)
             # The frames below, and those of what happened before, have the key among their variables.
             error.__context__ = None
-            raise error.with_traceback(None) from None
+            raise error.with_traceback(None) from None  # noqa: ASYNC104 - it is, without its frames
         if self._scope.cancelled_caught:
             given = self._endpoint.too_late()
         if isinstance(given, Exception):

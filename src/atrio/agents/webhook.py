@@ -183,7 +183,7 @@ class Webhook:
         except BaseException as error:  # noqa: BLE001 - it is raised again
             # A cancellation, say: the frames below, and those of what happened before, have the headers in them.
             error.__context__ = None
-            raise error.with_traceback(None) from None
+            raise error.with_traceback(None) from None  # noqa: ASYNC104 - it is, without its frames
         origin = origin_of(self._url)
         return _Outcome(failure=TimeoutError(f"{origin} did not answer within {self._timeout:g} s"))
 

@@ -189,11 +189,13 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
             file.parent.mkdir(parents=True, exist_ok=True)
             connection = _open(file, "rwc", busy_s)
             _bring_up_to_date(connection, file)
-    except BaseException as error:
+    except (sqlite3.Error, OSError) as error:
         if connection is not None:
             connection.close()
-        if isinstance(error, sqlite3.Error | OSError):
-            raise HistoryError(sentence_of(error, file)) from error
+        raise HistoryError(sentence_of(error, file)) from error
+    except BaseException:
+        if connection is not None:
+            connection.close()
         raise
     return connection
 
