@@ -30,7 +30,7 @@ BURST_S: Final = 0.05
 """Seconds for which events are gathered: what a process may lose that is killed."""
 _LARGEST_BURST: Final = 4096
 """Events that one transaction writes at most."""
-_MANY: Final = 20_000
+_MANY: Final = 8_000
 """Events that may wait; then whoever brings one more waits too."""
 _TOO_MANY: Final = 1_000_000
 _PATIENCE_S: Final = 0.25
