@@ -7,11 +7,11 @@ from typing import Any, Final
 from atrio import events
 from atrio._batch_results import efficiency, throughput
 from atrio._context import PipelineContext
+from atrio._inside import InnerEvents
 from atrio._parents import parent_ids
-from atrio._results import error_fields, type_name_of
+from atrio._results import error_fields
 from atrio._stamps import utc_clock
 from atrio._tasks import BatchIdentity, TaskResult, TaskStatus, nearer_task
-from atrio._text import message_of
 from atrio.events import _levels as levels
 from atrio.events._observing import current_listeners
 
@@ -47,7 +47,7 @@ class Tally:
         return self.by_status[TaskStatus.SUCCESS.value]
 
 
-class BatchEvents:
+class BatchEvents(InnerEvents):
     """The events of one batch, for those who listened when it started.
 
     Args:
@@ -81,19 +81,6 @@ class BatchEvents:
         self.quiet = self._listeners.level > levels.ERROR
         # Never reached where the total is not known: then a clock tells when.
         self.next_progress = -1 if total is None else _count_at(1, total)
-
-    def model_called(self, stage_id: str | None, task_id: str | None, *call: Any) -> None:
-        """Say that a call of a language model ended."""
-        if self._listeners.level <= levels.DEBUG:
-            self._listeners.emit(events.ModelCalled(*self._ids, self._utc_now(), stage_id, task_id, *call))
-
-    def fallback_used(
-        self, stage_id: str | None, task_id: str | None, ids: tuple[str, str, str], error: Exception
-    ) -> None:
-        """Say that a fallback asks its next agent."""
-        if self._listeners.level <= levels.WARNING:
-            said = type_name_of(error), message_of(error)
-            self._listeners.emit(events.FallbackUsed(*self._ids, self._utc_now(), stage_id, task_id, *ids, *said))
 
     def batch_start(self) -> None:
         """Say that the batch began."""

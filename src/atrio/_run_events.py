@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atrio import events
+from atrio._inside import InnerEvents
 from atrio._parents import parent_ids
-from atrio._results import StageRecord, StageStatus, error_fields, type_name_of
+from atrio._results import StageRecord, StageStatus, error_fields
 from atrio._stamps import utc_clock
 from atrio._tasks import nearer_task
-from atrio._text import message_of
 from atrio.events import _levels as levels
 from atrio.events._observing import current_listeners
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atrio._stage import Stage
 
 
-class RunEvents:
+class RunEvents(InnerEvents):
     """The events of one run, for those who listened when it started.
 
     Args:
@@ -74,19 +74,6 @@ class RunEvents:
                     failure.message,
                 )
             )
-
-    def model_called(self, stage_id: str | None, task_id: str | None, *call: Any) -> None:
-        """Say that a call of a language model ended."""
-        if self._listeners.level <= levels.DEBUG:
-            self._listeners.emit(events.ModelCalled(*self._ids, self._utc_now(), stage_id, task_id, *call))
-
-    def fallback_used(
-        self, stage_id: str | None, task_id: str | None, ids: tuple[str, str, str], error: Exception
-    ) -> None:
-        """Say that a fallback asks its next agent."""
-        if self._listeners.level <= levels.WARNING:
-            said = type_name_of(error), message_of(error)
-            self._listeners.emit(events.FallbackUsed(*self._ids, self._utc_now(), stage_id, task_id, *ids, *said))
 
     def stage_end(self, record: StageRecord) -> None:
         """Say that the stage of `record` ended."""
