@@ -1,7 +1,7 @@
 """What a history says, compared with what a log says of the same runs."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 
 from atrio.history import History
@@ -11,25 +11,46 @@ def moment(line):
     return datetime.fromisoformat(line["timestamp"])
 
 
-def check_agreement(path, log):
+def check_agreement(path, log, *results):
     """Compare each run, stage, retry and task of a log, all of which ended, with those of a history.
+
+    Args:
+        path: the history.
+        log: the log.
+        results: some of the runs' results, of pipelines, which must say the same.
 
     Returns:
         how many lines there are of each event.
     """
     lines = [json.loads(line) for line in log.read_bytes().splitlines()]
-    of = {name: [line for line in lines if line["event"] == name] for name in {line["event"] for line in lines}}
-    ends = {line["run_id"]: line for name in ("pipeline.end", "batch.end") for line in of.get(name, ())}
+    runs = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        runs[line["run_id"]][line["event"]].append(line)
     with History(path) as history:
-        for run_id, line in ends.items():
-            detail = history.run(run_id, failures=10**6, slowest=10**6)
-            check_run(detail.run, line)
-            check_begin(detail.run, of, run_id)
-            if line["event"] == "pipeline.end":
-                check_stages(detail, of, run_id)
-            else:
-                check_tasks(detail, of, run_id)
+        for run_id, of in runs.items():
+            for end in (*of["pipeline.end"], *of["batch.end"]):
+                detail = history.run(run_id, failures=10**6, slowest=10**6)
+                check_run(detail.run, end)
+                check_begin(detail.run, of)
+                if end["event"] == "pipeline.end":
+                    check_stages(detail, of)
+                else:
+                    check_tasks(detail, of)
+        for result in results:
+            check_result(result, history.run(result.run_id))
     return Counter(line["event"] for line in lines)
+
+
+def check_result(result, detail):
+    assert (detail.run.state, detail.run.name, detail.run.total) == (
+        result.status,
+        result.pipeline_id,
+        result.stage_count,
+    )
+    same = ["index", "stage_id", "agent_id", "status", "attempts", "input_size", "output_size", "metadata"]
+    assert [[getattr(stage, name) for name in same] for stage in detail.stages] == [
+        [record[name] for name in same] for record in result.to_dict()["stages"]
+    ]
 
 
 def check_run(run, line):
@@ -48,32 +69,33 @@ def check_run(run, line):
         assert [getattr(run, name) for name in counts] == [line[name] for name in counts]
 
 
-def check_begin(run, of, run_id):
-    [begin] = [
-        line for name in ("pipeline.start", "batch.start") for line in of.get(name, ()) if line["run_id"] == run_id
-    ]
+def check_begin(run, of):
+    [begin] = [*of["pipeline.start"], *of["batch.start"]]
     assert run.started_at == moment(begin)
     if begin["event"] == "pipeline.start":
         assert run.total == begin["stage_count"]
 
 
-def check_stages(detail, of, run_id):
-    ended = [line for line in of.get("stage.end", ()) if line["run_id"] == run_id]
+def check_stages(detail, of):
+    ended = of["stage.end"]
     same = ["stage_id", "agent_id", "status", "attempts", "duration_s", "input_size", "output_size", "error_type"]
     told = sorted(([line["stage_index"], *(line[name] for name in same)] for line in ended), key=lambda line: line[0])
     assert [[stage.index, *(getattr(stage, name) for name in same)] for stage in detail.stages] == told
-    begun = {line["stage_index"]: moment(line) for line in of.get("stage.start", ()) if line["run_id"] == run_id}
+    noted = {line["stage_index"]: json.loads(line["metadata"] or "{}") for line in ended}
+    assert {stage.index: stage.metadata for stage in detail.stages} == noted
+    begun = {line["stage_index"]: moment(line) for line in of["stage.start"]}
     assert {stage.index: stage.started_at for stage in detail.stages} == begun
     same = ["attempt", "max_attempts", "backoff_s", "error_type", "error_message"]
-    retries = [line for line in of.get("stage.retry", ()) if line["run_id"] == run_id]
     for stage in detail.stages:
         assert [[retry.at, *(getattr(retry, name) for name in same)] for retry in stage.retries] == [
-            [moment(line), *(line[name] for name in same)] for line in retries if line["stage_id"] == stage.stage_id
+            [moment(line), *(line[name] for name in same)]
+            for line in of["stage.retry"]
+            if line["stage_id"] == stage.stage_id
         ]
 
 
-def check_tasks(detail, of, run_id):
-    ended = [line for line in of.get("task.end", ()) if line["run_id"] == run_id]
+def check_tasks(detail, of):
+    ended = of["task.end"]
     figures = detail.tasks
     statuses = Counter(line["status"] for line in ended)
     assert [figures.successful, figures.failed, figures.timed_out, figures.cancelled, figures.running] == [

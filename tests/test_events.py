@@ -28,7 +28,7 @@ CATALOGUE = {
     "stage.start": "pipeline_id stage_id agent_id stage_index",
     "stage.retry": "pipeline_id stage_id agent_id attempt max_attempts backoff_s error_type error_message",
     "stage.end": "pipeline_id stage_id agent_id stage_index status attempts duration_s input_size output_size "
-    "error_type error_message error_stack",
+    "error_type error_message error_stack metadata",
     "pipeline.end": "pipeline_id status duration_s stages_successful stages_failed stages_skipped error_type "
     "error_message error_stack",
     "batch.start": "batch total max_concurrent",
@@ -98,7 +98,8 @@ async def test_the_events_of_a_run_that_succeeds():
     end = captured.of(events.StageEnd)
     none = {"error_type": None, "error_message": None, "error_stack": None}
     assert without(end[0], "duration_s") == {
-        **without(captured[1]), "status": "success", "attempts": 1, "input_size": 3, "output_size": 2, **none,
+        **without(captured[1]), "status": "success", "attempts": 1, "input_size": 3, "output_size": 2,
+        "metadata": None, **none,
     }  # fmt: skip
     assert (end[1].stage_index, end[1].stage_id, end[1].agent_id, end[1].input_size) == (1, "s1", "b", 2)
     assert without(captured[-1], "duration_s") == {

@@ -19,6 +19,7 @@ ROOMS = (
     "_version",
     "errors",
     "_text",
+    "_notes",
     "_validation",
     "_stamps",
     "_nurseries",

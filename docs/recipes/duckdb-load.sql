@@ -11,7 +11,7 @@ FROM read_json('app.jsonl*', format = 'newline_delimited', columns = {
     attempt: 'BIGINT', max_attempts: 'BIGINT', backoff_s: 'DOUBLE', status: 'VARCHAR', attempts: 'BIGINT',
     duration_s: 'DOUBLE', input_size: 'BIGINT', output_size: 'BIGINT', stages_successful: 'BIGINT',
     stages_failed: 'BIGINT', stages_skipped: 'BIGINT', error_type: 'VARCHAR', error_message: 'VARCHAR',
-    error_stack: 'VARCHAR',
+    error_stack: 'VARCHAR', metadata: 'VARCHAR',
     -- of batches and tasks
     batch: 'VARCHAR', total: 'BIGINT', max_concurrent: 'BIGINT', task_id: 'VARCHAR', task_index: 'BIGINT',
     queued_s: 'DOUBLE', completed: 'BIGINT', failed: 'BIGINT', percent: 'DOUBLE', elapsed_s: 'DOUBLE',

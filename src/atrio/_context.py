@@ -108,6 +108,8 @@ class PipelineContext:
     def note(self, /, **values: Any) -> None:
         """Put `values` into the metadata of the stage that runs now.
 
+        They are told with the stage's end, too, and so are in logs and in the history, as far as they are short.
+
         Args:
             values: by name; a name noted twice keeps the later value. Attempts of a stage share their notes.
 

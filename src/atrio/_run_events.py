@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from atrio import events
 from atrio._inside import InnerEvents
+from atrio._notes import noted
 from atrio._parents import parent_ids
 from atrio._results import StageRecord, StageStatus, error_fields
 from atrio._stamps import utc_clock
@@ -95,6 +96,7 @@ class RunEvents(InnerEvents):
                 record.input_size,
                 record.output_size,
                 *error_fields(record.error),
+                noted(record.metadata) if record.metadata else None,
             )
         )
 

@@ -43,12 +43,12 @@ def check_id(value: object, what: str) -> str:
     return value
 
 
-def derived_id(text: str) -> str:
-    """Return `text`, shortened with a hash of the whole where it is longer than an id may be."""
-    if len(text) <= MAXIMUM_ID_LENGTH:
+def derived_id(text: str, longest: int = MAXIMUM_ID_LENGTH) -> str:
+    """Return `text`, shortened with a hash of the whole where it is longer than `longest`, and than an id may be."""
+    if len(text) <= longest:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{text[: MAXIMUM_ID_LENGTH - 17]}~{digest}"
+    return f"{text[: longest - 17]}~{digest}"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -4,7 +4,17 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from atrio.cli._page_content import Compared, Content
-from atrio.history import ModelRow, RetryRow, RunDetail, RunRow, StageRow, TaskFigures, TaskRow
+from atrio.history import (
+    ModelRow,
+    PipelineFigures,
+    RetryRow,
+    RunDetail,
+    RunRow,
+    StageFigures,
+    StageRow,
+    TaskFigures,
+    TaskRow,
+)
 
 BEGAN = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
 NOW = datetime(2026, 2, 3, 5, tzinfo=UTC)
@@ -70,6 +80,14 @@ def figures(**fields):
     return TaskFigures(**given | fields)
 
 
+def stage_figures(index, stage_id, **fields):
+    given = {
+        "agent_id": stage_id, "begun": 1, "successful": 0, "failed": 0, "skipped": 0, "cancelled": 0, "running": 0,
+        "p50_s": 0.0, "p95_s": 0.0,
+    }  # fmt: skip
+    return StageFigures(index, stage_id, **given | fields)
+
+
 def content(run_row, stages=(), tasks=None, *, now=NOW, models=(), inside=(), **beside):
     return Content(RunDetail(run_row, tuple(stages), tasks, tuple(models), tuple(inside)), now, **beside)
 
@@ -112,6 +130,18 @@ def failed_run():
     )
 
 
+def stages_of_tasks(runs):
+    return (
+        stage_figures(0, "clean", begun=runs, successful=runs, p50_s=0.042, p95_s=0.05),
+        stage_figures(
+            1, "classify", agent_id="guarded_model", begun=runs, successful=runs - 12, failed=9, cancelled=3, p50_s=0.3,
+            p95_s=0.91,
+        ),
+        stage_figures(2, "enrich", begun=runs - 12, successful=runs - 212, skipped=200, p50_s=0.1, p95_s=0.5),
+        stage_figures(3, "answer", begun=1, running=1),
+    )  # fmt: skip
+
+
 def batch(count=1_000):
     """A batch in which some tasks failed."""
     draw = random.Random(7)
@@ -140,7 +170,9 @@ def batch(count=1_000):
         failed=9, timed_out=3,
     )  # fmt: skip
     inside = RunDetail(run("success", total=4, successful=4), (*failed_stages()[:2],), None)
-    return content(row, tasks=tasks, task_durations=durations, slowest=inside)
+    asked = (ModelRow("classify", "guarded_model", "local", "small-instruct", count, 9, 5_120_000, 64_000, 813.0),)
+    pipelines = (PipelineFigures("triage", 6, count, 1, stages_of_tasks(count), asked),)
+    return content(row, tasks=tasks, task_durations=durations, slowest=inside, pipelines=pipelines)
 
 
 def hostile_run(text=HOSTILE):
@@ -149,7 +181,8 @@ def hostile_run(text=HOSTILE):
     stages = (
         stage(0, name, "skipped", agent_id=name, error_type=name, error_message=text, error_stack=text, attempts=2,
               retries=(retry(1, 0.5, 0.25, name, text),)),
-        stage(1, "plain", "error", begin_s=1.0, error_type=name, error_message=text, error_stack=text),
+        stage(1, "plain", "error", begin_s=1.0, error_type=name, error_message=text, error_stack=text,
+              metadata={name: text, "nested": {name: [text]}}),
     )  # fmt: skip
     row = run(
         "failed", name=name, host=name, parent_run_id=name, parent_stage_id=name, parent_task_id=name, total=2,
@@ -164,4 +197,7 @@ def hostile_batch(text=HOSTILE):
     failed = task(0, "error", error_type=text[:200], error_message=text, error_stack=text, agent_id=text[:200])
     tasks = figures(failed=1, longest_s=1.0, slowest=(failed,), failures=(failed,))
     row = run("failed", kind="batch", name=text[:200], host=text[:200], failed=1)
-    return content(row, tasks=tasks, task_durations=(1.0,), slowest=hostile_run(text).detail)
+    name = text[:200]
+    stages = (stage_figures(0, name, agent_id=name, failed=1, p50_s=1.0, p95_s=1.0),)
+    pipelines = (PipelineFigures(name, 2, 1, 7, stages, (ModelRow(name, name, name, name, 1, 0, 1, 1, 0.1),)),)
+    return content(row, tasks=tasks, task_durations=(1.0,), slowest=hostile_run(text).detail, pipelines=pipelines)

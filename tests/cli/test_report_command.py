@@ -110,7 +110,10 @@ def test_a_link_that_leads_nowhere_is_said(after_a_run, tmp_path):
 def test_without_a_history_there_is_nothing_to_show(atrio, tmp_path, arguments):
     ended = atrio("report", *arguments)
     assert (ended.code, ended.out) == (2, "")
-    assert "nothing was kept so far in '.atrio/history.db', where atrio run and batch keep it." in ended.err
+    assert (
+        "nothing was kept so far in '.atrio/history.db', where atrio run and atrio batch keep what they run."
+        in ended.err
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -75,7 +75,7 @@ def test_what_runs_and_what_was_killed(running, atrio_process):
     ended = atrio_process("status", "--format", "json")
     assert state_of_the_latest(ended) == "interrupted"
     run_id = json.loads(ended.out)["runs"][0]["run_id"]
-    assert re.search(r"│ running +│ 1 ", atrio_process("status", run_id).out)
+    assert re.search(r"│ were running +│ 1 ", atrio_process("status", run_id).out)
     one = json.loads(atrio_process("status", run_id, "--format", "json").out)
     assert (one["run"]["state"], one["run"]["duration_s"]) == ("interrupted", None)
     assert atrio_process("run", "text-report", "--value", '"a"').code == 0
@@ -141,7 +141,7 @@ def some_runs(tmp_path, atrio_process):
     return run["run_id"], batch["run_id"]
 
 
-@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("columns", [60, 80, 200])
 def test_tables_fit_and_have_colours(some_runs, terminal, columns):
     for arguments in ((), *((run_id,) for run_id in some_runs)):
         child = terminal("status", *arguments, columns=columns)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from atrio.history import History
 from atrio.testing import BrokenJson, ChatServer, CloseConnection, HalfStream, Hang, Reply, Status
 from history_agreement import check_agreement
 
@@ -157,6 +158,11 @@ async def test_all_outcomes_the_usage_and_the_log(tmp_path):
     # The history says what the log says.
     agreed = check_agreement(tmp_path / ".atrio" / "history.db", tmp_path / "log.jsonl")
     assert (agreed["task.end"], agreed["pipeline.end"], agreed["batch.end"]) == (TEXTS, TEXTS, 1)
+    with History(tmp_path / ".atrio" / "history.db") as history:
+        [batch] = history.runs()
+        runs = history.run(batch.run_id, inside=TEXTS).inside
+        noted = [stage.metadata["usage"] for run in runs for stage in history.run(run.run_id).stages]
+    assert [sum(each[name] for each in noted) for name in ("input_tokens", "output_tokens")] == model.used
 
     # The log is complete, and nothing shows the key.
     checked = await atrio(tmp_path, "events", "check", "log.jsonl")
@@ -185,5 +191,7 @@ async def test_an_interrupt_ends_the_calls_and_what_was_answered_is_kept(tmp_pat
     assert [request.outcome for request in server.requests] == ["answered"] * 2 + ["disconnected"] * 5
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["status"] for line in lines if line["status"] == "success"] == ["success"] * 2
+    agreed = check_agreement(tmp_path / ".atrio" / "history.db", tmp_path / "log.jsonl")
+    assert (agreed["task.end"], agreed["batch.end"]) == (7, 1)
     checked = await atrio(tmp_path, "events", "check", "log.jsonl")
     assert checked.returncode == 0, checked.stdout.decode()

@@ -11,6 +11,8 @@ from typing import ClassVar
 import duckdb
 import pytest
 
+from history_agreement import check_agreement
+
 TICKETS = 1_000
 CONFIGURATION = """
 [agents.ticket_checker]
@@ -116,6 +118,9 @@ def test_results_log_and_history_agree(tmp_path, endpoint):
             [str(tmp_path / "run.jsonl")],
         ).fetchall()
     assert dict(counted) == of_results
+
+    agreed = check_agreement(tmp_path / ".atrio" / "history.db", tmp_path / "run.jsonl")
+    assert agreed["task.end"] == agreed["pipeline.end"] == TICKETS
 
     listed = json.loads(atrio(tmp_path, "status", "--format", "json").stdout)
     batch = next(run for run in listed["runs"] if run["kind"] == "batch")

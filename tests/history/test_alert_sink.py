@@ -1,93 +1,27 @@
 """Alerts beside a history: raised and resolved once each, by whichever sink, and never in a run's way."""
 
+import contextvars
 import sqlite3
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+import threading
+import time
+from contextlib import closing
+from datetime import timedelta
 from types import SimpleNamespace
 
 import attrs
 import pytest
 import trio
+from alert_cases import FAILING, FEW, NOW, ONCE, SLOW, run_all, sleep, summed_up, triage, watched
 
-from atrio import (
-    BatchConfig,
-    BatchProcessor,
-    CircuitBreaker,
-    CircuitOpenError,
-    ErrorPolicy,
-    Pipeline,
-    SinkWarning,
-    Stage,
-    StageConfig,
-    observe,
-)
-from atrio.events import AlertRaised, AlertResolved, BreakerOpened, TaskStart, emit
-from atrio.history import AlertSink, HistoryError, HistorySink, Thresholds, alerts_in
+from atrio import BatchConfig, BatchProcessor, Pipeline, SinkWarning, Stage, observe
+from atrio.events import AlertRaised, BreakerOpened, TaskStart, emit
+from atrio.history import AlertSink, HistoryError, HistorySink, Thresholds, alerts_in, findings
 from atrio.history import alert_sink as module
 from atrio.history.alerts import Finding
 from atrio.history.raised import record
 from atrio.history.schema import connect
 
-NOW = datetime(2026, 1, 31, tzinfo=UTC)
-ONCE = StageConfig(error_policy=ErrorPolicy.STOP, timeout=None)
-FEW = Thresholds(runs=3)
-
-
-@pytest.fixture(autouse=True)
-def looks_at_each_end(monkeypatch):
-    """What a program of short runs would see only every few seconds."""
-    monkeypatch.setattr(module, "_PERIOD_S", 0.0)
-    monkeypatch.setattr("atrio.history.writing.BURST_S", 0.0)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "history.db"
-
-
-@contextmanager
-def watched(path, thresholds=FEW, **options):
-    """Keep a history with alerts, and yield the alerts' events."""
-    told = []
-
-    def hear(event):
-        if isinstance(event, AlertRaised | AlertResolved):
-            told.append(event)
-
-    with (
-        observe(hear),
-        HistorySink(path, on_problem=pytest.fail) as history,
-        AlertSink(history, thresholds, **options) as alerts,
-        observe(history, alerts),
-    ):
-        yield told
-
-
-def summed_up(told):
-    return [(type(each).event_name, each.rule, each.subject) for each in told]
-
-
-class Sleeper:
-    agent_id = "sleeper"
-
-    async def process(self, seconds):
-        if seconds < 0:
-            raise ValueError("too fast")
-        await trio.sleep(seconds)
-
-
-def triage():
-    return Pipeline("triage").add_stage(Stage("sleep", Sleeper(), config=ONCE))
-
-
-async def run_all(*inputs):
-    pipeline = triage()
-    for seconds in inputs:
-        await pipeline.execute(seconds)
-
-
-SLOW = ("slow_stage", "triage/sleep")
-FAILING = ("failure_rate", "triage")
+pytestmark = pytest.mark.usefixtures("looks_at_each_end")
 
 
 class TestSlowStage:
@@ -142,7 +76,7 @@ class TestFailureRate:
 
     async def test_what_was_read_too_early_is_read_again(self, path, monkeypatch, autojump_clock):
         monkeypatch.undo()
-        with watched(path) as told:
+        with watched(path, waits=False) as told:
             await BatchProcessor().map(triage(), [-1] * 30)
         assert summed_up(told) == [("alert.raised", *FAILING)]
 
@@ -153,46 +87,6 @@ class TestFailureRate:
                 with trio.move_on_after(1):
                     await triage().execute(5)
         assert told == []
-
-
-class TestBreaker:
-    async def test_is_raised_at_once_and_resolved_when_it_closes(self, path, autojump_clock):
-        breaker = CircuitBreaker("endpoint", failure_threshold=1, recovery_timeout=5)
-        guarded = breaker.guard(Sleeper())
-        with watched(path) as told:
-            with pytest.raises(ValueError, match="too fast"):
-                await guarded.process(-1)
-            assert summed_up(told) == [("alert.raised", "breaker_opened", "endpoint")]
-            with pytest.raises(CircuitOpenError):
-                await guarded.process(1)
-            for _ in range(3):
-                await trio.sleep(6)
-                with pytest.raises(ValueError, match="too fast"):
-                    await guarded.process(-1)
-            assert len(told) == 1
-            await trio.sleep(6)
-            await guarded.process(1)
-        assert summed_up(told)[1:] == [("alert.resolved", "breaker_opened", "endpoint")]
-        (alert,) = alerts_in(path)
-        assert (alert.value, alert.threshold) == (1, 0)
-        assert alert.raised_at < alert.resolved_at
-
-    async def test_of_a_process_that_ended_is_resolved_by_what_then_works(self, path, autojump_clock):
-        def guarded_pipeline(name):
-            breaker = CircuitBreaker("endpoint", failure_threshold=1, recovery_timeout=5)
-            return Pipeline(name).add_stage(Stage("sleep", breaker.guard(Sleeper()), config=ONCE))
-
-        lenient = Thresholds(failure_rate=1)
-        with watched(path, lenient) as told:
-            await guarded_pipeline("triage").execute(-1)
-            assert summed_up(told) == [("alert.raised", "breaker_opened", "endpoint")]
-        with watched(path, lenient) as told:
-            await guarded_pipeline("other").execute(1)
-            await guarded_pipeline("triage").execute(-1)
-            assert told == []
-        with watched(path, lenient) as told:
-            await guarded_pipeline("triage").execute(1)
-        assert summed_up(told) == [("alert.resolved", "breaker_opened", "endpoint")]
 
 
 class TestOnceForAll:
@@ -296,7 +190,7 @@ async def test_whoever_is_told_may_run_something(path, autojump_clock):
 
 
 async def test_a_mistake_in_reading_is_told_once(path, monkeypatch, autojump_clock):
-    monkeypatch.setattr(module, "_ENDED", "SELECT state FROM nowhere WHERE name = ? LIMIT ? + ?")
+    monkeypatch.setattr(findings, "_ENDED", "SELECT state FROM nowhere WHERE name = ? LIMIT ? + ?")
     with watched(path) as told:
         with pytest.warns(SinkWarning, match="AlertSink raised OperationalError: no such table: nowhere") as warned:
             await run_all(1, 1, 1)
@@ -329,9 +223,115 @@ def test_what_cannot_be_written_is_not_written_in_part(path):
 
 async def test_one_look_is_about_so_many_pipelines_at_most(path, monkeypatch, autojump_clock):
     monkeypatch.setattr(module, "_MOST", 1)
-    stage = Stage("sleep", Sleeper(), config=ONCE)
     with watched(path) as told:
-        inner = Pipeline("inner").add_stage(stage)
+        inner = triage(name="inner")
         for _ in range(3):
             await Pipeline("outer").add_stage(Stage("inner", inner, config=ONCE)).execute(-1)
     assert {each.subject for each in told} == {"inner"}
+
+
+class TestIds:
+    async def test_stages_whose_ids_hold_slashes_are_told_apart(self, path, autojump_clock):
+        pipelines = [triage(name="a", stage="b/c"), triage(name="a/b", stage="c")]
+        with watched(path) as told:
+            for seconds in (1, 1, 1, 4, 4, 4):
+                await run_all(seconds, pipeline=pipelines[0])
+            await run_all(*[1] * 6, pipeline=pipelines[1])
+            assert summed_up(told) == [("alert.raised", "slow_stage", "a/b/c")]
+            await run_all(4, 4, 4, pipeline=pipelines[1])
+        assert summed_up(told)[1:] == [("alert.raised", "slow_stage", '"a/b"/c')]
+
+    async def test_whatever_is_in_an_id_or_a_name(self, path, autojump_clock):
+        odd = "\udc80 \x00 \N{RIGHT-TO-LEFT OVERRIDE}/'\""
+        kept = odd.replace("\udc80", "\\udc80")
+        with watched(path) as told:
+            await run_all(1, 1, 1, 4, -1, 4, 4, pipeline=triage(name=odd, stage=odd))
+            await BatchProcessor().map(sleep, [-1, -1, -1], name=odd)
+            emit(BreakerOpened(None, None, None, None, NOW, odd, 5, 60.0))
+        rules = {"slow_stage", "failure_rate", "task_failure_rate", "breaker_opened"}
+        assert {each.rule for each in told if isinstance(each, AlertRaised)} == rules
+        assert {each.subject for each in told if each.rule != "slow_stage"} == {kept}
+
+    async def test_an_alert_says_what_it_was_found_in(self, path, monkeypatch, autojump_clock):
+        monkeypatch.setattr(module, "_PERIOD_S", 1e9)
+        with watched(path):
+            await run_all(1)  # which is looked at
+            await run_all(-1, -1, -1)
+            await BatchProcessor().map(triage(name="inner"), [-1, -1, -1], name="nightly")
+            await run_all(1, pipeline=triage(name="last"))
+        assert {each.subject: each.run_name for each in alerts_in(path)} == {"triage": "triage", "inner": "nightly"}
+
+
+class TestAFileThatIsNotThere:
+    async def test_one_that_is_moved_away_is_let_go(self, path, autojump_clock):
+        with watched(path, on_problem=lambda _: None) as told:
+            await run_all(1, -1, -1)
+            assert summed_up(told) == [("alert.raised", *FAILING)]
+            path.rename(path.with_name("elsewhere.db"))
+            await run_all(-1, -1, -1)
+            assert summed_up(told)[1:] == [("alert.raised", *FAILING)]
+            assert len(alerts_in(path)) == 1
+
+    async def test_it_makes_none_by_itself(self, path, autojump_clock):
+        with HistorySink(path, on_problem=lambda _: None) as history, AlertSink(history, FEW) as alerts:
+            with observe(history, alerts):
+                await run_all(1)
+            with observe(alerts):
+                path.unlink()
+                await run_all(-1, -1, -1)
+                emit(BreakerOpened(None, None, None, None, NOW, "endpoint", 5, 60.0))
+            assert not path.exists()
+
+    async def test_one_that_the_history_does_not_keep_is_not_made(self, tmp_path, autojump_clock):
+        path = tmp_path / "there" / "history.db"
+        with HistorySink(path) as history:
+            pass
+        path.unlink()
+        with AlertSink(history, FEW) as alerts, observe(alerts):
+            await run_all(-1, -1, -1)
+        assert list(path.parent.glob("*.db")) == []
+
+
+async def test_a_callback_that_raises_is_told_once_and_costs_no_alert(path, autojump_clock):
+    called = []
+
+    def broken(alert):
+        called.append(alert)
+        raise ValueError("no paper in the printer")
+
+    with watched(path, on_alert=broken) as told:
+        with pytest.warns(SinkWarning, match="on_alert raised ValueError: no paper in the printer") as warned:
+            await run_all(-1, -1, -1)
+        await run_all(1, 1, 1)
+    assert [each for each, *_ in summed_up(told)] == ["alert.raised", "alert.resolved"]
+    assert (len(called), len(warned)) == (1, 1)
+
+
+async def test_what_runs_without_end_is_compared_with_what_was_an_hour_ago(path, monkeypatch, autojump_clock):
+    monkeypatch.setattr(module, "_LONG", timedelta(0))
+
+    async def one_after_the_other(_):
+        await run_all(*[1] * 9)
+        await run_all(*[9] * 3)
+
+    with watched(path) as told:
+        await run_all(0, pipeline=triage(one_after_the_other, name="endless"))
+    assert summed_up(told) == [("alert.raised", *SLOW)]
+
+
+def test_threads_that_end_runs_at_once_do_not_disturb_it(path):
+    def run(number):
+        pipeline = triage(name=f"in-{number}")
+        for seconds in [*[-1] * 4, *[0] * 4] * 3:
+            trio.run(pipeline.execute, seconds)
+
+    with watched(path, on_alert=lambda _: time.sleep(0)) as told:
+        threads = [threading.Thread(target=contextvars.copy_context().run, args=(run, number)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for number in range(4):
+        kinds = [each for each, rule, subject in summed_up(told) if (rule, subject) == ("failure_rate", f"in-{number}")]
+        assert kinds == ["alert.raised", "alert.resolved"] * (len(kinds) // 2)
+        assert kinds

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atrio.history import Thresholds
-from atrio.history.alerts import Finding, evaluate, judged_breaker, judged_runs, judged_stage
+from atrio.history.alerts import (
+    Finding,
+    evaluate,
+    is_stage_of,
+    judged_breaker,
+    judged_runs,
+    judged_stage,
+    judged_tasks,
+    stage_subject,
+)
 
 DEFAULT = Thresholds()
 SECONDS = st.floats(0, 1e6)
@@ -51,6 +60,9 @@ class TestSlowStage:
         assert not stage([4.0] * 2, [1.0] * 2, lenient).is_exceeded
         assert stage([5.1] * 2, [1.0] * 2, lenient).is_exceeded
 
+    def test_what_is_allowed_is_told_to_the_microsecond(self):
+        assert stage([1.0] * 20, [0.1] * 20).threshold == 0.3
+
     @given(st.lists(SECONDS, min_size=40, max_size=80), st.randoms())
     def test_order_within_the_latest_does_not_matter(self, durations, rnd):
         latest, before = durations[:20], durations[20:]
@@ -77,6 +89,47 @@ class TestFailureRate:
 
     def test_older_runs_do_not_count(self):
         assert judged_runs("triage", ["success"] * 20 + ["failed"] * 100, DEFAULT).value == 0
+
+
+IDS = st.text('ab/"\\~', min_size=1, max_size=5).map(lambda text: text * 40) | st.text(
+    'ab/"\\~', min_size=1, max_size=4
+)
+
+
+class TestStageSubject:
+    @pytest.mark.parametrize(
+        ("pipeline_id", "stage_id", "subject"),
+        [
+            ("triage", "classify", "triage/classify"),
+            ("triage", "a/b", "triage/a/b"),
+            ("tri/age", "classify", '"tri/age"/classify'),
+            ('"triage"', "classify", '"\\"triage\\""/classify'),
+            ("übung/日", "s", '"übung/日"/s'),
+        ],
+    )
+    def test_names_the_pipeline_and_the_stage(self, pipeline_id, stage_id, subject):
+        assert stage_subject(pipeline_id, stage_id) == subject
+
+    @given(IDS, IDS, IDS, IDS)
+    def test_tells_any_two_stages_apart(self, pipeline_id, stage_id, other_pipeline, other_stage):
+        subject = stage_subject(pipeline_id, stage_id)
+        assert len(subject) <= 200
+        assert (subject == stage_subject(other_pipeline, other_stage)) == (
+            (pipeline_id, stage_id) == (other_pipeline, other_stage)
+        )
+        assert is_stage_of(subject, pipeline_id)
+        assert is_stage_of(subject, other_pipeline) == (pipeline_id == other_pipeline)
+
+
+class TestTaskFailureRate:
+    def test_more_than_a_fifth_of_the_last_twenty(self):
+        assert not judged_tasks("nightly", [True] * 4 + [False] * 16, DEFAULT).is_exceeded
+        found = judged_tasks("nightly", [True] * 5 + [False] * 15 + [True] * 99, DEFAULT)
+        assert found == Finding("task_failure_rate", "nightly", 0.25, 0.2)
+        assert found.is_exceeded
+
+    def test_too_few_to_tell(self):
+        assert judged_tasks("nightly", [True] * 19, DEFAULT) is None
 
 
 def test_a_breaker():

@@ -4,7 +4,17 @@ import pytest
 import trio
 from history_cases import LEFT_OUT, THRICE, batches, double, flaky, kept, pipeline_of, refuse, run_of
 
-from atrio import AgentPool, CircuitBreaker, Fallback, FanOut, PipelineError, PoolMember, observe_only
+from atrio import (
+    AgentPool,
+    CircuitBreaker,
+    Fallback,
+    FanOut,
+    PipelineError,
+    PipelineResult,
+    PoolMember,
+    current_context,
+    observe_only,
+)
 from atrio.history import History
 from atrio.sinks import JsonLinesSink
 from atrio.testing import run_in_virtual_time
@@ -19,7 +29,7 @@ def listening(tmp_path):
     def run(main):
         with kept(path) as history, JsonLinesSink(log) as lines, observe_only(history, lines):
             result = run_in_virtual_time(main)
-        return result, path, check_agreement(path, log)
+        return result, path, check_agreement(path, log, *([result] if isinstance(result, PipelineResult) else []))
 
     return run
 
@@ -140,3 +150,63 @@ def test_agents_that_wrap_agents(listening):
         ("batch", "within", "stage-1"),
         ("pipeline", "inner", "stage-0"),
     ]
+
+
+def noting(agent, **values):
+    """Return an agent that does what `agent` does, and notes these values, how often it was called, and some usage."""
+
+    async def process(value):
+        context = current_context()
+        process.calls += 1
+        context.note(calls=process.calls, **{f"call {process.calls}": value}, **values)
+        context.add_usage(input_tokens=100, output_tokens=None if process.calls == 1 else 10)
+        return await agent(value)
+
+    process.calls = 0
+    return process
+
+
+NOTES = {"model": "small ä\n", "share": 0.1 + 0.2, "exact": None, "large": 2**60, "seen": [1, {"deep": [True, ""]}]}
+
+
+@pytest.mark.parametrize(
+    ("agents", "config", "status", "attempts"),
+    [
+        ([double, flaky(2), double], THRICE, "success", [1, 3, 1]),
+        ([double, flaky(5)], THRICE, "failed", [1, 3]),
+        ([refuse, double], LEFT_OUT, "degraded", [1, 1]),
+        ([Fallback(refuse, double)], LEFT_OUT, "success", [1]),
+    ],
+    ids=["retried", "failed", "skipped", "fallen back"],
+)
+def test_what_stages_noted(listening, agents, config, status, attempts):
+    processes = [noting(getattr(agent, "process", agent), **NOTES) for agent in agents]
+    result, path, _ = listening(lambda: pipeline_of(*processes, config=config).execute(1))
+    assert result.status == status
+    stages = run_of(path).stages
+    assert [stage.attempts for stage in stages] == attempts
+    for stage, calls in zip(stages, attempts, strict=True):
+        assert stage.metadata["usage"] == {
+            "calls": calls,
+            "input_tokens": 100 * calls,
+            "output_tokens": 10 * (calls - 1),
+        }
+        assert stage.metadata["calls"] == calls
+        assert stage.metadata.items() >= NOTES.items()
+    assert result.usage.input_tokens == sum(stage.metadata["usage"]["input_tokens"] for stage in stages)
+
+
+def test_what_stages_noted_in_the_tasks_of_a_batch(listening):
+    pipeline = pipeline_of(noting(double), noting(flaky(3)), name="noting", config=THRICE)
+    result, path, events = listening(lambda: batches().map(pipeline, range(20)))
+    noted = [stage.metadata["usage"] for run in run_of(path, inside=20).inside for stage in run_of_id(path, run.run_id)]
+    assert (events["pipeline.end"], len(noted)) == (20, 40)
+    assert (result.usage.calls, result.usage.input_tokens) == (
+        sum(usage["calls"] for usage in noted),
+        sum(usage["input_tokens"] for usage in noted),
+    )
+
+
+def run_of_id(path, run_id):
+    with History(path) as history:
+        return history.run(run_id).stages

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -74,11 +75,39 @@ class TestTheSchema:
         monkeypatch.undo()
         assert counts(path)["tasks"] == 0
 
-    def test_two_at_once_make_one(self, path):
-        program = "import sys; from atrio.history.schema import connect; connect(sys.argv[1], read_only=False).close()"
-        started = [subprocess.Popen([sys.executable, "-c", program, path]) for _ in range(4)]
-        assert [process.wait() for process in started] == [0] * 4
-        assert counts(path)["runs"] == 0
+    def test_several_at_once_make_one(self, tmp_path):
+        """Nobody sees it half made, whatever the others have come to."""
+        program = """
+            import sys
+            from pathlib import Path
+            from atrio.history.schema import connect
+
+            for line in sys.stdin:
+                connect(Path(sys.argv[1], line.strip()), read_only=False).close()
+                print("made", flush=True)
+        """
+        command = [sys.executable, "-c", textwrap.dedent(program), tmp_path]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+        for number in range(40):
+            for process in processes:
+                process.stdin.write(f"{number}.db\n")
+            for process in processes:
+                process.stdin.flush()
+            assert [process.stdout.readline() for process in processes] == ["made\n"] * 4
+        for process in processes:
+            process.communicate()
+        assert counts(tmp_path / "0.db")["runs"] == 0
+
+    def test_another_process_that_makes_it_is_waited_for(self, path, monkeypatch):
+        """Of all statements, the one that makes it WAL does not wait by itself."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            monkeypatch.setattr(schema.time, "sleep", lambda _: other.execute("ROLLBACK"))
+            connect(path, read_only=False).close()
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(schema.HistoryError, match="another process has locked it"):
+                connect(path, read_only=False, busy_s=0.0)
 
 
 def fill(path, start, runs=6):
@@ -90,11 +119,11 @@ def fill(path, start, runs=6):
             run_in_virtual_time(lambda: batches().map(pipeline_of(double), range(runs)))
         with connected(path) as connection:
             for statement in (
-                "INSERT INTO breakers (breaker, state, at_us) VALUES ('shop', 'opened', ?)",
-                "INSERT INTO model_calls (agent_id, provider, model, at_us) VALUES ('', '', '', ?)",
-                "INSERT INTO alerts (rule, subject, value, threshold, raised_us) VALUES ('p95', ?1, 2.0, 1.0, ?1)",
+                "INSERT INTO breakers (breaker, state, at_us) VALUES ('shop', 'opened', :at)",
+                "INSERT INTO model_calls (agent_id, provider, model, at_us) VALUES ('', '', '', :at)",
+                "INSERT INTO alerts (rule, subject, value, threshold, raised_us) VALUES ('p95', :at, 2.0, 1.0, :at)",
             ):
-                connection.execute(statement, (microseconds(start),))
+                connection.execute(statement, {"at": microseconds(start)})
 
 
 def purged(path, days):
@@ -253,7 +282,7 @@ class TestProcesses:
             assert len(silent_processes(connection, own_identity(), now_us)) == (minutes > 5)
 
     def test_one_that_waits_says_that_it_lives(self, path, monkeypatch):
-        monkeypatch.setattr("atrio.history.writing.HEARTBEAT_S", 0.001)
+        monkeypatch.setattr("atrio.history._writer.HEARTBEAT_S", 0.001)
         with kept(path), closing(sqlite3.connect(path)) as connection:
             seen = connection.execute("SELECT seen_us FROM processes").fetchone()
             while connection.execute("SELECT seen_us FROM processes").fetchone() == seen:

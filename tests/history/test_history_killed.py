@@ -19,15 +19,15 @@ from atrio import observe_only
 from atrio.history import History
 from atrio.testing import run_in_virtual_time
 
-KILLS = 50
 LONGEST_LOSS_S = 1.0
-"""What may be lost: a burst is 0.05 s, and a busy machine lets the thread that writes wait."""
+"""What may be lost that nobody was told: a burst is 0.05 s, and a busy machine lets the thread that writes wait."""
 
 # One process, which imports everything once; it forks each batch before there is any thread, and says when it begins.
 BATCHES = """
     import os, sys
     import trio
     from atrio import BatchConfig, BatchProcessor, Pipeline, Stage, observe_only
+    from atrio.__main__ import main
     from atrio.history import HistorySink
     from atrio.sinks import JsonLinesSink
 
@@ -35,18 +35,25 @@ BATCHES = """
         await trio.sleep(0.001 * (value % 7))
         return value
 
-    def run(number):
-        pipeline = Pipeline("killed").add_stage(Stage("first", wait)).add_stage(Stage("second", wait))
+    pipeline = Pipeline("killed").add_stage(Stage("first", wait)).add_stage(Stage("second", wait))
+
+    def of_the_library(path, log, results):
         batch = BatchProcessor(BatchConfig(max_concurrent=8))
-        with HistorySink(sys.argv[1], on_problem=sys.exit) as history, JsonLinesSink(f"{sys.argv[2]}{number}") as log:
-            with observe_only(history, log):
+        with HistorySink(path, on_problem=sys.exit) as history, JsonLinesSink(log) as lines:
+            with observe_only(history, lines):
                 trio.run(batch.map, pipeline, range(100_000))
 
-    for number, _ in enumerate(sys.stdin):
+    def of_the_command(path, log, results):
+        sys.modules["killed"] = sys.modules["__main__"]
+        history = ["--history", path, "--log-file", log, "--output", results, "--log-level", "error"]
+        main(["batch", "killed:pipeline", sys.argv[1], "--max-concurrent", "8", *history])
+
+    for line in sys.stdin:
+        which, *files = line.split()
         child = os.fork()
         if not child:
             os.close(0)
-            run(number)
+            globals()[which](*files)
             os._exit(0)
         print(child, flush=True)
         os.waitpid(child, 0)
@@ -86,7 +93,7 @@ def ended_tasks(path, run_id):
         return {task_id for (task_id,) in connection.execute(query, (run_id,))}
 
 
-def check_killed(path, log):
+def check_killed(path, log, results):
     """Return how many tasks had ended, and how many of them the history has."""
     lines = lines_of(log)
     if not lines:
@@ -94,6 +101,8 @@ def check_killed(path, log):
     run_id = lines[0]["run_id"]
     ended = [line for line in lines if line["event"] == "task.end"]
     found = ended_tasks(path, run_id)
+    # What was told is there, to the last line.
+    assert {f"{run_id}-{line['index']}" for line in lines_of(results)} <= found
     missing = [line for line in ended if line["task_id"] not in found]
     # Nothing in the middle is lost: only what came last.
     assert missing == ended[len(ended) - len(missing) :]
@@ -114,24 +123,30 @@ def check_killed(path, log):
     return len(ended), len(found)
 
 
-def test_batches_that_are_killed_at_random_moments(tmp_path):
-    path, log = tmp_path / "history.db", tmp_path / "log-"
+@pytest.mark.parametrize(("which", "kills"), [("of_the_library", 15), ("of_the_command", 50)])
+def test_batches_that_are_killed_at_random_moments(tmp_path, which, kills):
+    path = tmp_path / "history.db"
     moments = random.Random(20261122)
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(BATCHES), path, log]
-    all_ended = all_found = 0
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text("".join(f"{number}\n" for number in range(50_000)))
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(BATCHES), inputs]
+    all_ended = all_found = all_told = 0
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as batches:
-        for number in range(KILLS):
-            batches.stdin.write("\n")
+        for number in range(kills):
+            log, results = tmp_path / f"log-{number}", tmp_path / f"results-{number}"
+            batches.stdin.write(f"{which} {path} {log} {results}\n")
             batches.stdin.flush()
             child = int(batches.stdout.readline())
             # A real process, killed in real time. Some are hardly begun, some have written many bursts.
-            select.select([], [], [], moments.uniform(0, 0.2 if number % 5 else 0.8))
+            select.select([], [], [], moments.uniform(0, 0.3 if number % 5 else 0.9))
             os.kill(child, signal.SIGKILL)
             assert batches.stdout.readline() == "ended\n"
-            ended, found = check_killed(path, tmp_path / f"log-{number}")
+            ended, found = check_killed(path, log, results)
             all_ended, all_found = all_ended + ended, all_found + found
+            all_told += len(lines_of(results))
         batches.stdin.close()
     assert all_found > all_ended / 2 > 100
+    assert all_told > all_ended / 2 or which == "of_the_library"
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     # The next one works, and makes what was only seen so far lasting.

@@ -4,22 +4,17 @@ import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
-import warnings
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import trio
 from history_cases import ONCE, batches, double, fail_with, flaky, kept, pipeline_of, run_of
 
-from atrio import AtrioError, CircuitBreaker, Pipeline, SinkWarning, Stage, observe, observe_only
+from atrio import CircuitBreaker, Pipeline, SinkWarning, Stage, observe, observe_only
 from atrio.events import BreakerOpened, PipelineEnd, PipelineStart, StageEnd, StageStart, TaskStart
-from atrio.history import History, HistoryError, HistorySink
-from atrio.history import writing as module
-from atrio.history.schema import VERSION
+from atrio.history import History, HistorySink
 from atrio.sinks import Redacted
 from atrio.testing import capture_events, fixed_stamps, run_in_virtual_time
 
@@ -257,203 +252,6 @@ class TestMisuse:
             HistorySink(path, retention_days=days)
 
 
-def run_with(history, runs=1):
-    with history, observe_only(history):
-        for _ in range(runs):
-            run_in_virtual_time(lambda: pipeline_of(double).execute(1))
-
-
-def newer(path):
-    with kept(path):
-        pass
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-
-
-def damaged(path):
-    run_with(kept(path), runs=3)
-    content = bytearray(path.read_bytes())
-    content[150 : len(content) // 2] = b"\xff" * (len(content) // 2 - 150)
-    path.write_bytes(content)
-
-
-def other(path):
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE shop (name TEXT)")
-
-
-BAD_FILES = {
-    "is damaged": damaged,
-    "not a database": lambda path: path.write_bytes(b"This is a letter, and no database. " * 40),
-    "made by a newer atrio": newer,
-    "is not a history, but a database of something else": other,
-    "which is a folder": Path.mkdir,
-}
-
-
-class TestWhereItCannotBeKept:
-    @pytest.mark.parametrize("said", BAD_FILES)
-    def test_a_file_that_is_none_is_told_once_and_left_alone(self, tmp_path, said):
-        path = tmp_path / "history.db"
-        BAD_FILES[said](path)
-        before = path.read_bytes() if path.is_file() else None
-        sentences = []
-        run_with(HistorySink(path, on_problem=sentences.append), runs=2)
-        [sentence] = sentences
-        assert said in sentence
-        assert str(path) in sentence
-        assert sentence.endswith("; nothing more is kept")
-        assert "\n" not in sentence
-        assert before == (path.read_bytes() if path.is_file() else None)
-        with pytest.raises(HistoryError, match=said) as caught:
-            read(path)
-        assert isinstance(caught.value, AtrioError)
-
-    def test_a_folder_that_cannot_be_made(self, tmp_path):
-        (tmp_path / "file").touch()
-        sentences = []
-        run_with(HistorySink(tmp_path / "file" / "history.db", on_problem=sentences.append))
-        assert len(sentences) == 1
-        assert "Not a directory" in sentences[0] or "File exists" in sentences[0]
-
-    def test_by_default_a_warning_says_it(self, tmp_path):
-        with pytest.warns(SinkWarning, match="which is a folder"):
-            run_with(HistorySink(tmp_path))
-
-    def test_warnings_that_are_errors_do_not_change_a_run(self, tmp_path, monkeypatch):
-        shown = []
-        monkeypatch.setattr(warnings, "showwarning", lambda warning, *_: shown.append(str(warning)))
-        run_with(HistorySink(tmp_path))  # the suite makes them errors
-        assert len(shown) == 1
-        assert "which is a folder" in shown[0]
-
-    def test_what_ran_when_it_gave_up_is_marked_on_closing(self, path, monkeypatch):
-        sentences = []
-
-        def fail(*_):
-            raise sqlite3.OperationalError("database or disk is full")
-
-        async def main():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(pipeline_of(trio.sleep).execute, 1)
-                await trio.sleep(0.5)
-                assert history.flush()
-                monkeypatch.setattr(module.Burst, "write", fail)
-
-        with HistorySink(path, on_problem=sentences.append) as history, observe_only(history):
-            run_in_virtual_time(main)
-        assert len(sentences) == 1
-        assert run_of(path).run.state == "interrupted"
-        with closing(sqlite3.connect(path)) as connection:  # for good
-            assert connection.execute("SELECT state FROM runs").fetchall() == [("interrupted",)]
-
-    def test_another_process_has_locked_it(self, path, monkeypatch):
-        monkeypatch.setattr(module, "_OPENING_S", 0.01)
-        run_with(kept(path))
-        sentences = []
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            run_with(HistorySink(path, on_problem=sentences.append))
-        assert sentences == [f"the history {path} cannot be used: another process has locked it; nothing more is kept"]
-        run_with(kept(path))
-        assert count(path, "runs") == 2
-
-    def test_it_is_locked_while_it_is_written(self, path, monkeypatch):
-        monkeypatch.setattr(module, "_BUSY_S", 0.01)
-        sentences = []
-        with HistorySink(path, on_problem=sentences.append) as history, observe_only(history):
-            run_in_virtual_time(lambda: pipeline_of(double).execute(1))
-            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                assert run_in_virtual_time(lambda: pipeline_of(double).execute(1)).output == 2
-                assert not history.flush()
-            run_in_virtual_time(lambda: pipeline_of(double).execute(1))
-        assert [sentence.partition(": ")[2] for sentence in sentences] == [
-            "another process has locked it; nothing more is kept"
-        ]
-        assert count(path, "runs") == 1
-
-    def test_it_is_locked_for_a_moment(self, path):
-        """Nothing is lost, and the run that ended waits for a quarter of a second at most."""
-        with kept(path) as history, observe_only(history):
-            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                run_in_virtual_time(lambda: pipeline_of(double).execute(1))
-                assert count(path, "runs") == 0
-                connection.execute("ROLLBACK")
-            assert history.flush()
-            assert count(path, "runs") == 1
-
-    @pytest.mark.parametrize("limit", [1000, 200_000])
-    def test_a_disk_that_takes_no_more(self, path, limit):
-        """A limit of the system on the size of files, at the opening and in the middle."""
-        program = """
-            import resource, signal, sys
-            import trio
-            from atrio import Pipeline, Stage, observe_only
-            from atrio.history import HistorySink
-
-            async def echo(value):
-                return value
-
-            pipeline = Pipeline("echo").add_stage(Stage("echo", echo))
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-            with HistorySink(sys.argv[1], on_problem=print) as history, observe_only(history):
-                for each in range(1000):
-                    assert trio.run(pipeline.execute, each).output == each
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            with HistorySink(sys.argv[1], on_problem=print) as history, observe_only(history):
-                trio.run(pipeline.execute, 0)
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), path, str(limit)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
-        assert said.stderr == ""
-        [sentence] = said.stdout.splitlines()
-        assert sentence.startswith(f"the history {path} cannot be used: ")
-        with History(path) as history:
-            assert history.runs(1)[0].state == "success"
-
-    def test_a_file_that_may_only_be_read(self):
-        program = """
-            import os, sys
-            import trio
-            from atrio import Pipeline, Stage, observe_only
-            from atrio.history import History, HistorySink
-
-            async def echo(value):
-                return value
-
-            pipeline = Pipeline("echo").add_stage(Stage("echo", echo))
-            with HistorySink(sys.argv[1]) as history, observe_only(history):
-                trio.run(pipeline.execute, 1)
-            os.chmod(sys.argv[1], 0o444)
-            os.chmod(os.path.dirname(sys.argv[1]), 0o555)
-            if os.geteuid() == 0:
-                os.seteuid(65534)
-            with HistorySink(sys.argv[1], on_problem=print) as history, observe_only(history):
-                assert trio.run(pipeline.execute, 2).output == 2
-            with History(sys.argv[1]) as history:
-                print([run.state for run in history.runs()])
-        """
-        # Not in pytest's own folder, which another user cannot enter.
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name, "kept")
-            folder.parent.chmod(0o755)
-            command = [sys.executable, "-c", textwrap.dedent(program), folder / "history.db"]
-            said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-            folder.chmod(0o755)
-        assert said.stderr == ""
-        sentence, states = said.stdout.splitlines()
-        assert "it may only be read" in sentence
-        assert states == "['success']"
-
-
-def read(path):
-    with History(path) as history:
-        return history.runs()
-
-
 def test_the_same_ids_again_are_the_last_run(path):
     """Ids that are made reproducible come again in the next block."""
     with kept(path) as history, observe_only(history):
@@ -465,26 +263,9 @@ def test_the_same_ids_again_are_the_last_run(path):
 
 
 def test_a_burst_that_is_larger_than_a_transaction(path, monkeypatch):
-    monkeypatch.setattr(module, "_LARGEST_BURST", 7)
-    monkeypatch.setattr(module, "_MANY", 20)
+    monkeypatch.setattr("atrio.history._writer._LARGEST_BURST", 7)
+    monkeypatch.setattr("atrio.history.writing._MANY", 20)
     with HistorySink(path, on_problem=fail_with) as history, observe_only(history):
         run_in_virtual_time(lambda: batches().map(double, range(40)))
         assert history.flush()
         assert count(path, "tasks") == 40
-
-
-def test_events_that_come_faster_than_they_are_taken_end_it(path, monkeypatch):
-    monkeypatch.setattr(module, "_TOO_MANY", 40)
-    monkeypatch.setattr(module, "_MANY", 20)
-    monkeypatch.setattr(module, "_LONG_PATIENCE_S", 0.0)
-    sentences = []
-    with (
-        HistorySink(path, on_problem=sentences.append) as history,
-        observe_only(history),
-        closing(sqlite3.connect(path, isolation_level=None)) as connection,
-    ):
-        connection.execute("BEGIN IMMEDIATE")
-        run_in_virtual_time(lambda: batches().map(double, range(100)))
-    assert sentences == [
-        f"the history {path} cannot be used: it takes events slower than they come; nothing more is kept"
-    ]

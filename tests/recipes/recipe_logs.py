@@ -180,7 +180,7 @@ def _hostile_events():
         yield events.LogDropped(None, None, None, None, next(moments), 2**64, text)
         yield events.StageEnd(
             *(run_id, None, text, text, next(moments)),
-            *(text, text, text, 0, "error", 1, 0.25, None, None, text, text, text),
+            *(text, text, text, 0, "error", 1, 0.25, None, None, text, text, text, text),
         )
 
 

@@ -34,7 +34,7 @@ def made(kind, **values):
 
 def stage_end(**values):
     none = dict.fromkeys(("parent_run_id", "parent_stage_id", "parent_task_id", "error_type"))
-    texts = dict.fromkeys(("error_message", "error_stack"))
+    texts = dict.fromkeys(("error_message", "error_stack", "metadata"))
     return made(events.StageEnd, **{**none, **texts, "status": "success", **values})
 
 

@@ -1,5 +1,6 @@
 """Whatever ids, messages and numbers are like: each line is valid, short, and of the catalogue's types."""
 
+import json
 import math
 import sys
 
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from line_cases import RUN_ID, hide_orjson, line_of, lines_in, made, pipeline_end, stage_end, types_of
 
 from atrio import Pipeline, Stage, StageConfig, events, observe
+from atrio._notes import noted
 from atrio.sinks import JsonLinesSink
+from atrio.sinks._lines import fields_of
 from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -162,3 +165,43 @@ class TestTexts:
         with JsonLinesSink(tmp_path / "log") as log:
             run_in_virtual_time(main)
         assert lines_in(tmp_path / "log")[-1]["error_message"] == "<MuteError, whose str() raises>"
+
+
+NOTES = {"text": "x" * 3_500, "quoted": '"\\' * 100, "model": "small", "tokens": 12}
+
+
+class TestWhatWasNoted:
+    def test_is_an_object_however_little_room_there_is(self, tmp_path):
+        few = {"model": "small", "tokens": 12}
+        for values in (
+            {},
+            {"stage_id": "s" * 5_000, "pipeline_id": "\N{SNOWMAN}" * 5_000},
+            {"status": "error", "error_message": "e" * 5_000, "error_stack": "\0" * 20_000},
+        ):
+            line = line_of(stage_end(metadata=noted(NOTES), **values), tmp_path)
+            metadata = json.loads(line["metadata"])
+            assert metadata.items() >= few.items()
+            assert metadata["text"] == "<str of length 3,500, too large>"
+            assert len(line["error_stack"] or "x" * 1_000) > 100
+
+    def test_is_all_there_if_it_fits(self, tmp_path):
+        notes = {**NOTES, "text": "x" * 2_000}
+        assert json.loads(line_of(stage_end(metadata=noted(notes)), tmp_path)["metadata"]) == notes
+
+    @pytest.mark.parametrize("text", ['"', "\\", "\N{SNOWMAN}", "\N{GRINNING FACE}", "\0"])
+    def test_is_an_object_where_all_is_escaped(self, tmp_path, text):
+        """As structlog's own renderer does."""
+        notes = {f"{text}{each}": text * 40 for each in range(40)}
+        fields = fields_of(stage_end(metadata=noted(notes), stage_id=text * 500))
+        assert len(json.dumps(fields)) < 4_000
+        assert json.loads(fields["metadata"])
+
+    @settings(suppress_health_check=list(HealthCheck), deadline=None)
+    @given(
+        st.dictionaries(LONG_TEXT, LONG_TEXT | st.integers() | st.lists(LONG_TEXT, max_size=3), max_size=5), LONG_TEXT
+    )
+    def test_is_an_object_whatever_it_is(self, tmp_path_factory, notes, text):
+        event = stage_end(metadata=noted(notes), stage_id=text, error_message=text, error_stack=text)
+        line = line_of(event, tmp_path_factory.mktemp("lines"))
+        assert (line["metadata"] is None) == (not notes)
+        assert type(json.loads(line["metadata"] or "{}")) is dict

@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections import UserList
+from pathlib import Path
+from tempfile import mkdtemp
 from urllib.parse import quote
 
 import pytest
@@ -10,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from line_cases import lines_in, stage_end
 
-from atrio import Pipeline, Stage, StageConfig, observe
+from atrio import Pipeline, Stage, StageConfig, current_context, observe
 from atrio.events import _levels as levels
+from atrio.history import History, HistorySink
 from atrio.sinks import JsonLinesSink, Redacted
 from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
 
@@ -180,6 +184,65 @@ class TestInALog:
         text = self.logged(tmp_path, KeyError({"headers": key}), [key])
         assert "***" in text
         assert not re.search(r'a\\*"b', text)
+
+
+class TestWhatAStageNoted:
+    KEYS = ("plain-key-1", 'a"b\nc\\d', "schlüssel-ä", "it's\\", "a\ud800b-key", "12345678", PEM, "key-" * 1_500)
+
+    def kept(self, tmp_path, notes, secrets):
+        """Return a log and a history, as they are in their files, of a run that noted something."""
+
+        async def agent(data):
+            current_context().note(**notes)
+            return data
+
+        async def main():
+            with observe(Redacted(log, secrets), Redacted(history, secrets)):
+                await Pipeline("p").add_stage(Stage("s", agent)).execute("x")
+
+        folder = Path(mkdtemp(dir=tmp_path))
+        with JsonLinesSink(folder / "log.jsonl") as log, HistorySink(folder / "history.db") as history:
+            run_in_virtual_time(main)
+        [line] = [line for line in lines_in(folder / "log.jsonl") if line["event"] == "stage.end"]
+        with History(folder / "history.db") as read:
+            [stage] = read.run(line["run_id"]).stages
+        return json.loads(line["metadata"]), stage.metadata
+
+    @pytest.mark.parametrize("key", KEYS)
+    @pytest.mark.parametrize(
+        "noted",
+        [
+            lambda key: {"key": key},
+            lambda key: {"text": f"with {key} in it", "other": 7},
+            lambda key: {"nested": {"list": [{"deeper": key}]}, "other": 7},
+            lambda key: {"bytes": key.encode(errors="surrogatepass"), "other": 7},
+            lambda key: {"shown": UserList([key]), "other": 7},
+            lambda key: {"as JSON": json.dumps({"key": key}), "other": 7},
+            lambda key: {key: "name", "nested": {key: 1}, "other": 7},
+            lambda key: {"number": int(key) if key.isdigit() else 1, "other": 7},
+            lambda key: {"long": "x" * 3_600 + key, "longer": "y" * 3_970 + key, "other": 7},
+            lambda key: {f"{each}": f"{'x' * each * 40}{key}" for each in range(100)},
+        ],
+        ids=["alone", "text", "nested", "bytes", "repr", "JSON", "name", "number", "cut", "many"],
+    )
+    def test_has_no_secret(self, tmp_path, key, noted):
+        for metadata in self.kept(tmp_path, noted(key), [key]):
+            shown = [json.dumps(metadata), json.dumps(metadata, ensure_ascii=False), repr(metadata)]
+            parts = {key, *(each for each in key.splitlines() if len(each) > 8), key[:12], key[-12:]} - {"12345678"}
+            for part in {*parts, "2345678"} if key.isdigit() else parts:
+                written = {part, json.dumps(part)[1:-1], repr(part)[1:-1], json.dumps(json.dumps(part))[3:-3]}
+                assert not any(each in text for each in written for text in shown)
+            assert metadata.get("other", 7) == 7
+
+    def test_is_still_an_object_whatever_a_pattern_takes(self, tmp_path):
+        notes = {"url": "http://api/?token=abc", "pin": 1234, "pins": [1234, {"a": 51234}], "other": 7}
+        for pattern, left in (
+            (r"token=.*", {**notes, "url": "http://api/?***"}),
+            (r"1234", {**notes, "pin": "***", "pins": ["***", {"a": "5***"}]}),
+            (r'"pin":\d+', {"***": "***"}),
+            (r"[^*]+", {"***": "***"}),
+        ):
+            assert self.kept(tmp_path, notes, [re.compile(pattern)]) == (left, left)
 
 
 class TestLevels:

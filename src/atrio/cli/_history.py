@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from atrio import Sink
     from atrio.cli._options import Options
     from atrio.config import Configuration, MonitoringSettings
-    from atrio.history import History
+    from atrio.history import History, HistorySink
 
 FILE: Final = Path(".atrio", "history.db")
 """Where the history is, from the directory of the configuration."""
@@ -69,10 +69,11 @@ def configuration_to_look_by(config: Path | None, history: Path | None) -> Confi
     return configuration
 
 
-def keeping_history(options: Options, configuration: Configuration) -> AbstractContextManager[None]:
+def keeping_history(options: Options, configuration: Configuration) -> AbstractContextManager[HistorySink | None]:
     """Return what keeps a history of what runs in its block, and raises alerts, as far as the configuration wants it.
 
-    What is wrong with the history itself is told on stderr, and what runs never notices.
+    It yields the sink that does, or None. What is wrong with the history itself is told on stderr, and what runs never
+    notices.
 
     Args:
         options: where the history is; whoever names it wants one, whatever the configuration says.
@@ -92,7 +93,7 @@ def keeping_history(options: Options, configuration: Configuration) -> AbstractC
 
 
 @contextlib.contextmanager
-def _kept_in(path: Path, monitoring: MonitoringSettings) -> Generator[None]:
+def _kept_in(path: Path, monitoring: MonitoringSettings) -> Generator[HistorySink]:
     from atrio.history import AlertSink, HistorySink, Thresholds  # noqa: PLC0415 - --help does not wait for it
 
     with contextlib.ExitStack() as stack:
@@ -102,7 +103,7 @@ def _kept_in(path: Path, monitoring: MonitoringSettings) -> Generator[None]:
             thresholds = Thresholds(monitoring.p95_factor, monitoring.failure_rate, monitoring.alert_runs)
             sinks.append(stack.enter_context(AlertSink(history, thresholds)))
         stack.enter_context(observe(*map(without_secrets, sinks)))
-        yield
+        yield history
 
 
 def _say_problem(sentence: str) -> None:

@@ -16,15 +16,16 @@ from markupsafe import Markup
 from atrio import __version__
 from atrio.cli import _page_text as text
 from atrio.cli._page_distribution import Distribution
-from atrio.cli._page_figures import facts_of, figures_of, measured, sentence_of
+from atrio.cli._page_figures import counts_of, facts_of, figures_of, measured, sentence_of
 from atrio.cli._page_timeline import MOST_LINES, time_line_of_stages, time_line_of_tasks, waited_s
+from atrio.cli._plain import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from atrio.cli._page_content import Content
     from atrio.cli._page_timeline import TimeLine
-    from atrio.history import RetryRow, RunDetail, StageRow, TaskRow
+    from atrio.history import ModelRow, PipelineFigures, RetryRow, RunDetail, StageRow, TaskRow
 
 GENERATOR: Final = "atrio report"
 """How a page says by what it was made."""
@@ -52,7 +53,13 @@ _UNFINISHED: Final = ("running", "interrupted")
 _MOST_NAMED: Final = 20
 _FEWEST: Final = 5
 """Tasks of which a distribution says more than a list."""
-_LIMITS: Final = {"most_failures": 50, "most_lines": MOST_LINES, "most_retries": 20, "most_rows": 500}
+_LIMITS: Final = {
+    "most_failures": 50,
+    "most_lines": MOST_LINES,
+    "most_pipelines": 20,
+    "most_retries": 20,
+    "most_rows": 500,
+}
 _LENGTHS: Final = {"longest_heading": 300, "longest_stack": text.LONGEST_STACK, "shorter": 500}
 
 
@@ -90,6 +97,8 @@ def page_of(content: Content) -> str:
         compared=content.compared,
         errors=list(_failed_stages(detail)),
         facts=list(facts_of(detail)),
+        models=_models(content),
+        noted=list(_noted(detail)),
         figures=list(figures_of(detail)),
         sections=list(_sections(content)),
         sentence=sentence_of(detail, content.now),
@@ -111,6 +120,7 @@ def _of_batch(content: Content) -> dict[str, Any]:
         "distinct_errors": list(_distinct_errors(failures)),
         "distribution": Distribution.of(durations) if len(durations) >= _FEWEST else None,
         "more_failures": max(count - len(failures), 0),
+        "pipelines": content.pipelines,
         "slowest_line": None if slowest is None else time_line_of_stages(slowest, content.now),
         "slowest_run": slowest,
         "task_count": len(durations),
@@ -148,10 +158,12 @@ def _vocabulary() -> dict[str, Any]:
         "began_at": _began_at,
         "colour": _COLOURS,
         "counted": text.counted,
+        "counts_of": counts_of,
         "generator": GENERATOR,
         "glyph": {status: _GLYPHS.get(colour, "") for status, colour in _COLOURS.items()},
         "legend_of": _legend_of,
         "measured": measured,
+        "never_begun": _never_begun,
         "not_begun": _not_begun,
         "unfinished": _UNFINISHED,
         "version": __version__,
@@ -167,6 +179,12 @@ def _began_at(detail: RunDetail, stage: StageRow) -> float:
     return max((stage.started_at - detail.run.started_at) / timedelta(seconds=1), 0.0)
 
 
+def _noted(detail: RunDetail) -> Iterator[tuple[str, str, str]]:
+    """Yield what stages noted: the stage, the name, and the value in words."""
+    for stage in detail.stages:
+        yield from ((stage.stage_id, name, in_words(value)) for name, value in stage.metadata.items())
+
+
 def _waited(stage: StageRow) -> str:
     return text.duration(waited_s(stage) if stage.retries else None)
 
@@ -175,20 +193,28 @@ def _not_begun(detail: RunDetail) -> int:
     return max((detail.run.total or 0) - len(detail.stages), 0)
 
 
+def _models(content: Content) -> list[ModelRow]:
+    return [*content.detail.models, *(row for pipeline in content.pipelines for row in pipeline.models)]
+
+
+def _never_begun(pipeline: PipelineFigures) -> int:
+    return max((pipeline.total or 0) - len({stage.index for stage in pipeline.stages}), 0)
+
+
 def _sections(content: Content) -> Iterator[tuple[str, str]]:
     """Yield the id and the title of each section that the page has, in their order."""
     detail, tasks = content.detail, content.detail.tasks
     there = {
         ("figures", "Figures"): True,
         ("distribution", "Distribution"): len(content.task_durations) >= _FEWEST,
-        ("pipeline", "Pipeline"): detail.stages,
+        ("pipeline", "Pipeline"): detail.stages or content.pipelines,
         ("time-line", "Time line"): detail.stages,
         ("stages", "Stages"): detail.stages,
         ("compared", "Other runs"): content.compared,
         ("slowest", "Slowest tasks"): tasks and tasks.slowest,
         ("errors", "Errors"): next(_failed_stages(detail), None),
         ("failed", "Failed tasks"): tasks and tasks.failures,
-        ("models", "Language models"): detail.models,
+        ("models", "Language models"): _models(content),
         ("alerts", "Alerts"): content.alerts,
         ("inside", "Runs inside"): detail.inside,
         ("about", "About"): True,

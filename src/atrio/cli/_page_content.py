@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from atrio.cli._bootstrap import rank
 from atrio.cli._past_runs import alerts_about
+from atrio.cli._plain import in_words
 from atrio.cli._secrets import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from atrio.history import Alert, History, RunDetail
+    from atrio.history import Alert, History, PipelineFigures, RunDetail
 
 _MOST_FAILURES: Final = 50
 _MOST_SLOWEST: Final = 15
@@ -56,6 +58,7 @@ class Content:
         compared: the stages of a pipeline's run beside those of other runs; those of which there are any.
         slowest: the run inside a batch's slowest task, or None.
         alerts: those that concern it and were open at its time, the open ones first.
+        pipelines: what ran in the tasks of a batch, stage by stage.
     """
 
     detail: RunDetail
@@ -64,6 +67,7 @@ class Content:
     compared: tuple[Compared, ...] = ()
     slowest: RunDetail | None = None
     alerts: tuple[Alert, ...] = ()
+    pipelines: tuple[PipelineFigures, ...] = ()
 
 
 def content_of(history: History, prefix: str, now: datetime) -> Content:
@@ -87,7 +91,8 @@ def content_of(history: History, prefix: str, now: datetime) -> Content:
         return found
     inside = next((task.run_id for task in detail.tasks.slowest if task.run_id), None)
     slowest = None if inside is None else history.run(inside)
-    hidden: Content = _hidden(attrs.evolve(content, slowest=slowest), hide)
+    pipelines = history.pipelines_inside(run.run_id)
+    hidden: Content = _hidden(attrs.evolve(content, slowest=slowest, pipelines=pipelines), hide)
     # Of these there may be a million, and no text is in them.
     return attrs.evolve(hidden, task_durations=history.task_durations(run.run_id))
 
@@ -106,9 +111,22 @@ def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
     """Return `value`, and all that is in it, with each text as `hide` leaves it."""
     if isinstance(value, str):
         return hide(value)
+    if isinstance(value, Mapping):  # what a stage noted
+        return _hidden_note(value, hide)
     if isinstance(value, tuple):
         return tuple(_hidden(each, hide) for each in value)
     if attrs.has(type(value)):
         fields = {field.name: _hidden(getattr(value, field.name), hide) for field in attrs.fields(type(value))}
         return attrs.evolve(value, **fields)
     return value
+
+
+def _hidden_note(value: Any, hide: Callable[[str], str]) -> Any:
+    if isinstance(value, Mapping):
+        return {hide(name): _hidden_note(each, hide) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_hidden_note(each, hide) for each in value]
+    # A number may be a secret, too.
+    shown = in_words(value)
+    hidden = hide(shown)
+    return value if hidden == shown else hidden

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from atrio.history import RunDetail, RunRow, StageRow, TaskFigures
+    from atrio.history import RunDetail, RunRow, StageFigures, StageRow, TaskFigures
 
     Figure: TypeAlias = tuple[str, str, str]
     """What it is, how much, and a note or an empty text."""
@@ -82,6 +82,18 @@ def _of_tasks(run: RunRow, tasks: TaskFigures) -> Iterator[Figure]:
         for what, value in durations.items():
             yield f"{what} of its tasks", duration(value), ""
         yield "mean", duration(tasks.mean_s), f"{duration(tasks.shortest_s)} to {duration(tasks.longest_s)}"
+
+
+def counts_of(stage: StageFigures) -> list[tuple[str, str]]:
+    """Return how a stage ended in the tasks of a batch: a status, and how often, in words; the worst comes first."""
+    counts = {
+        "error": (stage.failed, "failed"),
+        "cancelled": (stage.cancelled, "cancelled"),
+        "skipped": (stage.skipped, "skipped"),
+        "running": (stage.running, "without an end"),
+        "success": (stage.successful, "succeeded"),
+    }
+    return [(status, f"{count:,} {what}") for status, (count, what) in counts.items() if count]
 
 
 def sentence_of(detail: RunDetail, now: datetime) -> str:
@@ -155,4 +167,4 @@ def measured(rule: str, value: float) -> str:
     """Return what a rule measured, or allows, in its unit."""
     if rule == "slow_stage":
         return duration(value)
-    return f"{value:.0%}" if rule == "failure_rate" else f"{value:g}"
+    return f"{value:.0%}" if rule.endswith("failure_rate") else f"{value:g}"

@@ -12,11 +12,15 @@ from atrio.cli._plain import plain
 from atrio.cli._render import as_json
 from atrio.cli._status_tables import alerts_tables, run_tables, runs_table
 from atrio.history import alerts_in
+from atrio.history.alerts import FAILURE_RATE, SLOW_STAGE, TASK_FAILURE_RATE, is_stage_of
+from atrio.history.places import in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
-    from atrio.history import Alert, History, RunDetail, RunRow
+    from atrio.config import MonitoringSettings
+    from atrio.history import Alert, History, PipelineFigures, RunDetail, RunRow
 
 _LATEST: Final = 10
 """Runs that are shown, unless it is said how many."""
@@ -26,6 +30,8 @@ _RESOLVED: Final = 1000
 """Resolved alerts among which those of a run are looked for."""
 _LATER: Final = timedelta(seconds=10)
 """How much later than a run's end an alert may be raised about it: the history is looked at every 5 seconds."""
+_INSIDE: Final = 100
+"""Stages among which the pipelines in a batch's tasks are looked for."""
 _RECENT: Final = 8
 """Durations in a sparkline."""
 # What a terminal might obey, and JSON leaves as it is: in JSON all of it stands inside of strings.
@@ -53,8 +59,9 @@ class Latest:
 
     def tables(self) -> Iterator[str]:
         """Yield it as tables."""
-        yield runs_table(self.runs, self.recent_s, datetime.now(UTC))
-        yield from alerts_tables(self.alerts)
+        now = datetime.now(UTC)
+        yield runs_table(self.runs, self.recent_s, now)
+        yield from alerts_tables(self.alerts, now)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -69,10 +76,12 @@ class One:
     Attributes:
         detail: the run.
         alerts: as for the latest runs, those that were open at its time.
+        pipelines: what ran in the tasks of a batch, stage by stage.
     """
 
     detail: RunDetail
     alerts: Sequence[Alert]
+    pipelines: Sequence[PipelineFigures] = ()
 
     @property
     def is_running(self) -> bool:
@@ -81,12 +90,13 @@ class One:
 
     def tables(self) -> Iterator[str]:
         """Yield it as tables."""
-        yield from run_tables(self.detail, datetime.now(UTC))
-        yield from alerts_tables(self.alerts)
+        now = datetime.now(UTC)
+        yield from run_tables(self.detail, self.pipelines, now)
+        yield from alerts_tables(self.alerts, now)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        shown = {**plain(self.detail), "alerts": plain(self.alerts)}
+        shown = {**plain(self.detail), "pipelines": plain(self.pipelines), "alerts": plain(self.alerts)}
         if (tasks := self.detail.tasks) is not None:
             more = tasks.failed + tasks.timed_out - len(tasks.failures)
             shown["tasks"]["more_failures"] = max(more, 0)
@@ -126,23 +136,55 @@ def _recent(run: RunRow, of_its_name: Iterable[RunRow]) -> tuple[float, ...]:
 
 def _one(history: History, prefix: str, failures: int) -> One:
     detail = history.run(prefix, failures=failures)
-    return One(detail, alerts_about(history, detail.run))
+    pipelines = () if detail.tasks is None else history.pipelines_inside(detail.run.run_id)
+    return One(detail, alerts_about(history, detail.run), pipelines)
 
 
 def alerts_about(history: History, run: RunRow) -> tuple[Alert, ...]:
-    """Return the alerts of a run's pipeline or batches that were open while it ran, or were raised at its end."""
-    return tuple(each for each in alerts_in(history.path, resolved=_RESOLVED) if _concerns(each, run))
+    """Return the alerts of a run's pipeline or batches that were open while it ran, or were raised at its end.
+
+    Those of the pipelines in a batch's tasks are the batch's, too.
+    """
+    alerts = alerts_in(history.path, resolved=_RESOLVED)
+    if not alerts:
+        return ()
+    inside = history.pipelines_inside(run.run_id, most=_INSIDE) if run.kind == "batch" else ()
+    pipelines = [each.pipeline_id for each in inside] if run.kind == "batch" else [run.name]
+    return tuple(each for each in alerts if _is_of_its_time(each, run) and _is_about(each, run, pipelines))
 
 
-def _concerns(alert: Alert, run: RunRow) -> bool:
-    if run.name not in {alert.run_name, alert.subject, alert.subject.partition("/")[0]}:
-        return False
+def _is_about(alert: Alert, run: RunRow, pipelines: Sequence[str]) -> bool:
+    if alert.run_name == run.name:
+        return True
+    if alert.rule == SLOW_STAGE:
+        return any(is_stage_of(alert.subject, each) for each in pipelines)
+    if alert.rule == TASK_FAILURE_RATE:
+        return run.kind == "batch" and alert.subject == run.name
+    return alert.rule == FAILURE_RATE and alert.subject in pipelines
+
+
+def _is_of_its_time(alert: Alert, run: RunRow) -> bool:
     if alert.resolved_at is not None and alert.resolved_at < run.started_at:
         return False
     if run.duration_s is None:
         return run.state == "running" or alert.raised_at <= run.started_at
     # In seconds: a virtual clock's may be more than a moment can be moved by.
     return (alert.raised_at - run.started_at - _LATER).total_seconds() <= run.duration_s
+
+
+def why_nothing(path: Path, monitoring: MonitoringSettings) -> str:
+    """Return a sentence that says why there are no runs at `path`, where no history is.
+
+    Args:
+        path: where it would be.
+        monitoring: what is configured.
+    """
+    nothing = f"nothing was kept so far in {str(path)!r}"
+    if (other := in_the_way(path)) is not None:
+        return f"{nothing}, and nothing can be: {other}."
+    if monitoring.enabled:
+        return f"{nothing}, where atrio run and atrio batch keep what they run."
+    return f"{nothing}, and nothing will be: the configuration has enabled = false in [monitoring]."
 
 
 def as_safe_json(seen: Seen) -> Iterator[str]:

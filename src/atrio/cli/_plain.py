@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -21,3 +22,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
     return value.value if isinstance(value, Enum) else value
+
+
+def in_words(value: Any) -> str:
+    """Return a plain value as people read it: a text as it is, and all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -50,6 +50,10 @@ class ProgressBar:
         """Count a task that ended."""
         self._done += 1
         self._failed += failed
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw the bar if it is time to."""
         if trio.current_time() >= self._due:
             self.draw()
 

@@ -28,6 +28,12 @@ _STYLES: Final = {
 _TO_THE_RIGHT: Final = frozenset({"time", "attempts", "tasks", "figure"})
 _UNBOUNDED: Final = 100_000
 """Columns of what is no terminal."""
+_READABLE: Final = 8
+"""Columns in which a folded name can be read."""
+_LONGEST_NAME: Final = 24
+"""Characters beyond which a cell is text more than a name."""
+_READABLE_TEXT: Final = 24
+"""Columns in which text can be read."""
 _LONGEST: Final = 500
 """Characters of an error that are shown; the whole of it is in ``--format json``."""
 
@@ -79,7 +85,13 @@ def used(usage: Usage) -> str:
 
 
 def table_of(
-    title: str, heads: Iterable[str], rows: Iterable[Iterable[Cell]], *, to_the_right: Container[str] = _TO_THE_RIGHT
+    title: str,
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Cell]],
+    *,
+    to_the_right: Container[str] = _TO_THE_RIGHT,
+    whole: Container[str] = (),
+    missable: Iterable[str] = (),
 ) -> str:
     """Return a table with a row for each of `rows`, as wide and as colourful as stdout can show it.
 
@@ -88,19 +100,29 @@ def table_of(
         heads: its columns; long errors are folded.
         rows: their cells, each a text or a text and its style.
         to_the_right: the heads of columns that stand to the right; by default those of times and counts.
+        whole: the heads of columns whose cells are not folded.
+        missable: the heads of columns that are left out, one after the other, until the others have room.
     """
     from rich.table import Table  # noqa: PLC0415 - only a table needs it
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    console = console_of_stdout()
+    is_bounded = console.is_terminal or "COLUMNS" in os.environ
+    heads, cells = tuple(heads), [tuple(map(_text_and_style, row)) for row in rows]
+    if is_bounded:
+        heads, cells = _fitting(heads, cells, whole, missable, console.width)
     table = Table(title=Text(printable(title)), title_justify="left")
     for head in heads:
-        table.add_column(Text(printable(head)), justify="right" if head in to_the_right else "left", overflow="fold")
-    for row in rows:
+        table.add_column(
+            Text(printable(head)),
+            justify="right" if head in to_the_right else "left",
+            no_wrap=head in whole,
+            overflow="ellipsis" if head in whole else "fold",
+        )
+    for row in cells:
         # Text, not str: rich takes square brackets in a str for markup.
-        cells = ((cell, "") if isinstance(cell, str) else cell for cell in row)
-        table.add_row(*(Text(printable(text), style=style) for text, style in cells))
-    console = console_of_stdout()
-    if console.is_terminal or "COLUMNS" in os.environ:
+        table.add_row(*(Text(text, style=style) for text, style in row))
+    if is_bounded:
         with console.capture() as captured:
             console.print(table)
         return captured.get()
@@ -109,6 +131,39 @@ def table_of(
     with console.capture() as captured:
         console.print(table)
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _text_and_style(cell: Cell) -> tuple[str, str]:
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    return printable(text), style
+
+
+def _fitting(
+    heads: tuple[str, ...],
+    rows: list[tuple[tuple[str, str], ...]],
+    whole: Container[str],
+    missable: Iterable[str],
+    width: int,
+) -> tuple[tuple[str, ...], list[tuple[tuple[str, str], ...]]]:
+    """Return the columns that have room, so that none is folded into letters."""
+    from rich.cells import cell_len  # noqa: PLC0415 - only a table needs it
+
+    columns = dict(zip(heads, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(heads, ())
+    needed = {
+        head: max(len(head), _needed((cell_len(text) for text, _ in cells), is_whole=head in whole))
+        for head, cells in columns.items()
+    }
+    for head in missable:
+        if sum(needed.values()) + 3 * len(needed) + 1 <= width:
+            break
+        needed.pop(head, None)
+    shown = [at for at, head in enumerate(heads) if head in needed]
+    return tuple(heads[at] for at in shown), [tuple(row[at] for at in shown) for row in rows]
+
+
+def _needed(lengths: Iterable[int], *, is_whole: bool) -> int:
+    longest = max(lengths, default=0)
+    return longest if is_whole else min(longest, _READABLE if longest <= _LONGEST_NAME else _READABLE_TEXT)
 
 
 def _row(record: StageRecord) -> Iterator[Cell]:

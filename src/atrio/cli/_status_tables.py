@@ -4,22 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from atrio.cli._plain import in_words
 from atrio.cli._render import seconds, shortened, stdout_is_ascii_only, table_of, width_of_stdout
 from atrio.cli._sparkline import sparkline
 from atrio.cli._streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from atrio.cli._render import Cell
-    from atrio.history import Alert, ModelRow, RunDetail, RunRow, StageRow, TaskFigures, TaskRow
+    from atrio.history import (
+        Alert,
+        ModelRow,
+        PipelineFigures,
+        RunDetail,
+        RunRow,
+        StageFigures,
+        StageRow,
+        TaskFigures,
+        TaskRow,
+    )
 
 DIGITS: Final = 12
 """So much of a run's id is shown in lists: it says the millisecond, and `atrio status` takes it."""
 _INNER_DIGITS: Final = 16
 _WIDE: Final = 120
 """Columns from which on a list has all of its columns."""
+# What a narrow terminal is shown without, if it has no room: the first of these first.
+_MISSABLE: Final = (
+    *(
+        "output",
+        "input",
+        "queued",
+        "waited",
+        "recent",
+        "allowed",
+        "agent",
+        "p50",
+        "tokens out",
+        "tokens in",
+        "attempts",
+    ),
+    *("skipped", "time", "measured"),
+)
 _STYLES: Final = {
     "running": "cyan",
     "success": "green",
@@ -32,8 +60,21 @@ _STYLES: Final = {
     "interrupted": "red",
 }
 _TO_THE_RIGHT: Final = frozenset(
-    {"age", "time", "failed", "attempts", "waited", "wait", "measured", "allowed", "queued", "calls", "tokens"}
+    {"age", "time", "failed", "attempts", "waited", "wait", "measured", "allowed", "queued", "calls", "begun"}
+    | {"skipped", "p50", "p95", "tokens in", "tokens out", "input", "output"}
 )
+# What nobody could copy, or tell apart, in pieces.
+_WHOLE: Final = _TO_THE_RIGHT | {
+    "run",
+    "alert",
+    "state",
+    "kind",
+    "started (UTC)",
+    "since (UTC)",
+    "recent",
+    "task",
+    "attempt",
+}
 _AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -45,64 +86,74 @@ def runs_table(runs: Sequence[RunRow], recent_s: Sequence[Sequence[float]], now:
         recent_s: of each run, seconds of the latest ones of its name, up to itself.
         now: the time of day.
     """
-    is_wide = width_of_stdout() >= _WIDE
-    when = ("kind", "started") if is_wide else ("age",)
-    rows = (
-        (
-            run.run_id[:DIGITS],
-            run.name,
-            _state(run.state),
-            *((run.kind, _moment(run.started_at)) if is_wide else (_age(run.started_at, now),)),
-            _time(run, now),
-            _failures(run),
-            sparkline(durations, ascii_only=stdout_is_ascii_only()),
-        )
-        for run, durations in zip(runs, recent_s, strict=True)
-    )
-    return _table("the latest runs", ("run", "name", "state", *when, "time", "failed", "recent"), rows)
+    columns: dict[str, list[Cell]] = {
+        "run": [run.run_id[:DIGITS] for run in runs],
+        "name": [run.name for run in runs],
+        "state": [_state(run.state) for run in runs],
+        "kind": [run.kind for run in runs],
+        "started (UTC)": [_moment(run.started_at) for run in runs],
+        "age": [_age(run.started_at, now) for run in runs],
+        "time": [_time(run, now) for run in runs],
+        "failed": [_failures(run) for run in runs],
+        "recent": [sparkline(each, ascii_only=stdout_is_ascii_only()) for each in recent_s],
+    }
+    left_out = {"age"} if width_of_stdout() >= _WIDE else {"kind", "started (UTC)"}
+    return _columns("the latest runs", columns, left_out)
 
 
-def alerts_tables(alerts: Sequence[Alert]) -> Iterator[str]:
+def alerts_tables(alerts: Sequence[Alert], now: datetime) -> Iterator[str]:
     """Yield the alerts as a table, if there are any."""
-    if alerts:
-        rows = (
-            (
-                alert.rule,
-                alert.subject,
-                ("resolved", "green") if alert.resolved_at else ("raised", "red"),
-                _moment(alert.resolved_at or alert.raised_at),
-                _measured(alert.rule, alert.value),
-                _measured(alert.rule, alert.threshold),
-            )
-            for alert in alerts
-        )
-        yield _table("alerts", ("alert", "of", "state", "since", "measured", "allowed"), rows)
+    if not alerts:
+        return
+    columns: dict[str, list[Cell]] = {
+        "alert": [alert.rule for alert in alerts],
+        "of": [alert.subject for alert in alerts],
+        "state": [("resolved", "green") if alert.resolved_at else ("raised", "red") for alert in alerts],
+        "since (UTC)": [_moment(alert.resolved_at or alert.raised_at) for alert in alerts],
+        "age": [_age(alert.resolved_at or alert.raised_at, now) for alert in alerts],
+        "measured": [_measured(alert.rule, alert.value) for alert in alerts],
+        "allowed": [_measured(alert.rule, alert.threshold) for alert in alerts],
+    }
+    left_out = {"age"} if width_of_stdout() >= _WIDE else {"since (UTC)"}
+    yield _columns("alerts", columns, left_out)
 
 
-def run_tables(detail: RunDetail, now: datetime) -> Iterator[str]:
-    """Yield a run with all that is kept of it, as tables."""
+def run_tables(detail: RunDetail, pipelines: Sequence[PipelineFigures], now: datetime) -> Iterator[str]:
+    """Yield a run with all that is kept of it, as tables.
+
+    Args:
+        detail: the run.
+        pipelines: what ran in the tasks of a batch.
+        now: the time of day.
+    """
     run = detail.run
     lasted = _time(run, now)
     title = f"{run.name}: {run.state}{f' in {lasted}' if run.duration_s is not None else ''}"
-    yield _table(title, ("what", "value"), _facts(run, detail.tasks))
+    yield _table(title, ("what", "value"), _facts(detail))
     if detail.tasks is None:
-        heads = ("stage", "agent", "state", "time", "attempts", "waited", "error")
-        yield _table("stages", heads, map(_stage_row, detail.stages))
+        yield _stages(detail.stages)
     yield from _retries(detail.stages)
+    yield from _noted(detail.stages)
+    for pipeline in pipelines:
+        yield _table(f"the stages of {_over(pipeline)}", _STAGE_HEADS, map(_figures_row, pipeline.stages))
     if detail.tasks is not None:
         yield from _slowest(detail.tasks.slowest)
         more = detail.tasks.failed + detail.tasks.timed_out - len(detail.tasks.failures)
         yield from _failed(detail.tasks.failures, more)
-    yield from _models(detail.models)
+    yield from _models("language models", detail.models)
+    for pipeline in pipelines:
+        yield from _models(f"language models in {_over(pipeline)}", pipeline.models)
     if detail.inside and detail.tasks is None:
         rows = ((each.run_id, each.name, _state(each.state), _time(each, now)) for each in detail.inside)
         yield _table("runs inside it", ("run", "name", "state", "time"), rows)
 
 
-def _facts(run: RunRow, tasks: TaskFigures | None) -> Iterator[tuple[Cell, ...]]:
+def _facts(detail: RunDetail) -> Iterator[tuple[Cell, ...]]:
+    run, tasks = detail.run, detail.tasks
     yield "run", run.run_id
+    yield "kind", run.kind
     yield "state", _state(run.state)
-    yield "started", _moment(run.started_at)
+    yield "started", f"{_moment(run.started_at)} UTC"
     yield "process", f"{run.pid} on {run.host}"
     if run.parent_run_id is not None:
         yield "inside", run.parent_run_id
@@ -110,6 +161,43 @@ def _facts(run: RunRow, tasks: TaskFigures | None) -> Iterator[tuple[Cell, ...]]
         yield "error", (_error(run.error_type, run.error_message), "red")
     if tasks is not None:
         yield from _task_figures(run, tasks)
+    elif run.total is not None:
+        yield "stages", _counted(detail)
+
+
+def _counted(detail: RunDetail) -> str:
+    statuses = [stage.status for stage in detail.stages]
+    counts = {
+        "succeeded": statuses.count("success"),
+        "failed": statuses.count("error"),
+        "skipped": statuses.count("skipped"),
+        "cancelled": statuses.count("cancelled"),
+        "running": statuses.count("running"),
+        "interrupted": statuses.count("interrupted"),
+        "not begun": (detail.run.total or 0) - len(statuses),
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count > 0)
+    return f"{detail.run.total:,}: {said}" if said else f"{detail.run.total:,}"
+
+
+_STAGE_HEADS: Final = ("stage", "agent", "begun", "failed", "skipped", "p50", "p95")
+
+
+def _over(pipeline: PipelineFigures) -> str:
+    runs = "1 run" if pipeline.runs == 1 else f"{pipeline.runs:,} runs"
+    which = f", those of one in {pipeline.every:,} tasks" if pipeline.every > 1 else ""
+    return f"{pipeline.pipeline_id}, over {runs}{which}"
+
+
+def _figures_row(stage: StageFigures) -> tuple[Cell, ...]:
+    return (
+        stage.stage_id,
+        stage.agent_id,
+        f"{stage.begun:,}",
+        (f"{stage.failed:,}", "red" if stage.failed else ""),
+        (f"{stage.skipped:,}", "yellow" if stage.skipped else ""),
+        *(map(seconds, (stage.p50_s, stage.p95_s)) if stage.p95_s else ("", "")),
+    )
 
 
 def _task_figures(run: RunRow, tasks: TaskFigures) -> Iterator[tuple[Cell, ...]]:
@@ -120,7 +208,7 @@ def _task_figures(run: RunRow, tasks: TaskFigures) -> Iterator[tuple[Cell, ...]]
         "timed out": tasks.timed_out,
         "cancelled": tasks.cancelled,
         "not started": tasks.not_started,
-        "running": tasks.running,
+        "running" if run.state == "running" else "were running": tasks.running,
     }
     for what, count in counts.items():
         if count or what == "succeeded":
@@ -142,17 +230,40 @@ def _task_figures(run: RunRow, tasks: TaskFigures) -> Iterator[tuple[Cell, ...]]
         yield "efficiency", f"{tasks.efficiency:.0%}"
 
 
-def _stage_row(stage: StageRow) -> tuple[Cell, ...]:
-    waited = sum(retry.backoff_s for retry in stage.retries)
-    return (
-        stage.stage_id,
-        stage.agent_id,
-        _state(stage.status),
-        _seconds(stage.duration_s),
-        str(stage.attempts),
-        seconds(waited) if stage.retries else "",
-        _error(stage.error_type, stage.error_message),
-    )
+def _stages(stages: Sequence[StageRow]) -> str:
+    columns: dict[str, list[Cell]] = {
+        "stage": [stage.stage_id for stage in stages],
+        "agent": [stage.agent_id for stage in stages],
+        "state": [_state(stage.status) for stage in stages],
+        "time": [_seconds(stage.duration_s) for stage in stages],
+        "attempts": [str(stage.attempts) for stage in stages],
+        "waited": [_waited(stage) for stage in stages],
+        "input": [_size(stage.input_size) for stage in stages],
+        "output": [_size(stage.output_size) for stage in stages],
+        "error": [_error(stage.error_type, stage.error_message) for stage in stages],
+    }
+    left_out = {head for head in ("waited", "input", "output", "error") if not any(columns[head])}
+    # What went wrong needs the room more than sizes do.
+    left_out |= {"input", "output"} if width_of_stdout() < _WIDE and "error" not in left_out else set()
+    return _columns("stages", columns, left_out)
+
+
+def _waited(stage: StageRow) -> str:
+    return seconds(sum(retry.backoff_s for retry in stage.retries)) if stage.retries else ""
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size:,}"
+
+
+def _noted(stages: Sequence[StageRow]) -> Iterator[str]:
+    rows = [
+        (stage.stage_id, shortened(printable(name)), shortened(printable(in_words(value))))
+        for stage in stages
+        for name, value in stage.metadata.items()
+    ]
+    if rows:
+        yield _table("what stages noted", ("stage", "name", "value"), rows)
 
 
 def _retries(stages: Sequence[StageRow]) -> Iterator[str]:
@@ -196,7 +307,7 @@ def _inner(task: TaskRow) -> str:
     return (task.run_id or "")[:_INNER_DIGITS]
 
 
-def _models(models: Sequence[ModelRow]) -> Iterator[str]:
+def _models(title: str, models: Sequence[ModelRow]) -> Iterator[str]:
     if models:
         heads = ("model", "agent", "calls", "failed", "tokens in", "tokens out", "time")
         rows = (
@@ -211,11 +322,16 @@ def _models(models: Sequence[ModelRow]) -> Iterator[str]:
             )
             for each in models
         )
-        yield _table("language models", heads, rows)
+        yield _table(title, heads, rows)
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterator[tuple[Cell, ...]] | Sequence[tuple[Cell, ...]]) -> str:
-    return table_of(title, heads, rows, to_the_right=_TO_THE_RIGHT)
+def _columns(title: str, columns: Mapping[str, Sequence[Cell]], left_out: Container[str]) -> str:
+    shown = {head: cells for head, cells in columns.items() if head not in left_out}
+    return _table(title, shown, zip(*shown.values(), strict=True))
+
+
+def _table(title: str, heads: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> str:
+    return table_of(title, heads, rows, to_the_right=_TO_THE_RIGHT, whole=_WHOLE, missable=_MISSABLE)
 
 
 def _state(state: str) -> Cell:
@@ -239,12 +355,14 @@ def _time(run: RunRow, now: datetime) -> str:
 
 
 def _failures(run: RunRow) -> Cell:
+    if run.skipped and not run.failures:
+        return f"{run.skipped:,} skipped", "yellow"
     count = f"{run.failures:,}" if run.kind == "pipeline" or run.total is None else f"{run.failures:,}/{run.total:,}"
     return count, "red" if run.failures else ""
 
 
 def _moment(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _age(moment: datetime, now: datetime) -> str:
@@ -256,4 +374,4 @@ def _age(moment: datetime, now: datetime) -> str:
 def _measured(rule: str, value: float) -> str:
     if rule == "slow_stage":
         return seconds(value)
-    return f"{value:.0%}" if rule == "failure_rate" else f"{value:g}"
+    return f"{value:.0%}" if rule.endswith("failure_rate") else f"{value:g}"

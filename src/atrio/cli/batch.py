@@ -23,6 +23,7 @@ from atrio import (
 )
 from atrio.cli._configuration import configuration_at, with_settings
 from atrio.cli._exits import Exit, exit_for
+from atrio.cli._held import Held
 from atrio.cli._history import keeping_history
 from atrio.cli._interrupts import interrupt_cancels, quit_at_once
 from atrio.cli._logs import logging_as
@@ -91,10 +92,10 @@ async def batch(
     with (
         result_lines(output, wanted=options.format != "table") as lines,
         logging_as(options, _chosen(options, with_bar=with_bar)),
-        history,
+        history as kept,
         progress_bar(sources.total, wanted=with_bar) as bar,
     ):
-        status = await _Batch(made, sources, lines, summary, bar).run(BatchProcessor(config))
+        status = await _Batch(made, sources, lines, summary, bar, Held(kept)).run(BatchProcessor(config))
     return _ended(status, summary, fail_on, options)
 
 
@@ -195,6 +196,7 @@ class _Batch:
         lines: where the results go.
         summary: counts them.
         bar: shows how far it is, or None.
+        held: holds outcomes back until the history has them.
     """
 
     def __init__(
@@ -204,6 +206,7 @@ class _Batch:
         lines: Lines,
         summary: Summary,
         bar: ProgressBar | None,
+        held: Held,
     ) -> None:
         self._pipeline = pipeline
         self._runner = _Runner(pipeline)
@@ -211,6 +214,7 @@ class _Batch:
         self._lines = lines
         self._summary = summary
         self._bar = bar
+        self._held = held
 
     async def run(self, processor: BatchProcessor) -> RunStatus:
         """Run all tasks, and return how the batch ended.
@@ -233,6 +237,7 @@ class _Batch:
                 if scope.cancelled_caught:
                     outcomes.cancel()
                     await self._take_what_finished(outcomes)
+                await self._tell_the_rest()
         self._summary.duration_s = trio.current_time() - begun
         self._summary.started = self._runner.started
         self._summary.usage = outcomes.usage
@@ -243,14 +248,19 @@ class _Batch:
     async def _take_all(self, outcomes: Outcomes[Any]) -> None:
         outcome: TaskResult[Any] | None = None
         while True:
-            with trio.move_on_after(inf if self._bar is None else PERIOD_S) as waiting:
+            with trio.move_on_after(self._patience_s()) as waiting:
                 outcome = await anext(outcomes, None)
-            if self._bar is not None and waiting.cancelled_caught:
-                self._bar.draw()
+            if waiting.cancelled_caught:
+                if self._bar is not None:
+                    self._bar.tick()
+                await self._tell()
             elif outcome is None:
                 return
             else:
                 await self._take(outcome)
+
+    def _patience_s(self) -> float:
+        return min(self._held.look_s, inf if self._bar is None else PERIOD_S)
 
     async def _take_what_finished(self, outcomes: Outcomes[Any]) -> None:
         async for outcome in outcomes:
@@ -261,10 +271,27 @@ class _Batch:
     async def _take(self, outcome: TaskResult[Any]) -> None:
         if outcome.status is TaskStatus.NOT_STARTED:
             return
-        task = self._pairs.pulled.pop(outcome.index)
-        # No half of a line, and no outcome that is written and not counted.
+        self._held.add(outcome, self._pairs.pulled.pop(outcome.index))
+        await self._tell()
+        while self._held.is_full:
+            await trio.sleep(self._held.look_s)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Write the lines of those tasks that the history has."""
+        while (ready := self._held.take()) is not None:
+            outcome, task = ready
+            # No half of a line, and no outcome that is written and not counted.
+            with trio.CancelScope(shield=True):
+                await self._lines.write(line_of(outcome, task, ascii_only=self._lines.ascii_only))
+            self._summary.add(outcome, task)
+            if self._bar is not None:
+                self._bar.count(failed=outcome.status is not TaskStatus.SUCCESS)
+
+    async def _tell_the_rest(self) -> None:
+        # Whatever it was that ended the batch: it takes a moment, and no outcome is lost.
         with trio.CancelScope(shield=True):
-            await self._lines.write(line_of(outcome, task, ascii_only=self._lines.ascii_only))
-        self._summary.add(outcome, task)
-        if self._bar is not None:
-            self._bar.count(failed=outcome.status is not TaskStatus.SUCCESS)
+            await self._tell()
+            while self._held:
+                await trio.sleep(self._held.look_s)
+                await self._tell()

@@ -46,6 +46,7 @@ def report(
     # Here, as --help does not wait for it.
     from atrio.cli._page import page_of  # noqa: PLC0415
     from atrio.cli._page_content import content_of  # noqa: PLC0415
+    from atrio.cli._past_runs import why_nothing  # noqa: PLC0415
 
     configuration = configuration_to_look_by(options.config, options.history)
     path = history_path(options.history, configuration)
@@ -53,9 +54,7 @@ def report(
         prefix = None if history is None else _latest(history) if run is None else run
         if history is None or prefix is None:
             what = "no run" if run is None else f"no run {run!r}"
-            raise Refused(
-                f"there is {what}: nothing was kept so far in {str(path)!r}, where atrio run and batch keep it."
-            )
+            raise Refused(f"there is {what}: {why_nothing(path, configuration.monitoring)}")
         content = content_of(history, prefix, datetime.now(UTC))
     page = page_of(content)
     if output == Path(STDOUT):

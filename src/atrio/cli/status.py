@@ -11,12 +11,11 @@ from cyclopts import Parameter
 from atrio.cli._exits import Exit
 from atrio.cli._history import a_history, configuration_to_look_by, history_path
 from atrio.cli._options import StatusOptions, whole_number
-from atrio.cli._past_runs import Latest, as_safe_json, looking_at
+from atrio.cli._past_runs import Latest, as_safe_json, looking_at, why_nothing
 from atrio.cli._streams import Refused, say, write_out
 
 if TYPE_CHECKING:
     from atrio.cli._past_runs import Seen
-    from atrio.config import MonitoringSettings
 
 _DEFAULTS: Final = StatusOptions()
 _PERIOD_S: Final = 0.5
@@ -46,7 +45,7 @@ async def status(
     path = history_path(options.history, configuration)
     with a_history(options.history, configuration) as history:
         if history is None:
-            nothing = f"nothing was kept so far in {str(path)!r}, where {_why_nothing(configuration.monitoring)}."
+            nothing = why_nothing(path, configuration.monitoring)
             if run is not None:
                 raise Refused(f"there is no run {run!r}: {nothing}")
             write_out(as_safe_json(Latest()) if is_json else ())
@@ -59,12 +58,6 @@ async def status(
             seen = look()
             write_out(as_safe_json(seen) if is_json else seen.tables())
     return Exit.SUCCESS
-
-
-def _why_nothing(monitoring: "MonitoringSettings") -> str:
-    if monitoring.enabled:
-        return "atrio run and atrio batch keep what they run"
-    return "nothing will be: the configuration has enabled = false in [monitoring]"
 
 
 async def _watch(look: "Callable[[], Seen]", *, is_json: bool) -> None:

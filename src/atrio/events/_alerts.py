@@ -16,7 +16,7 @@ class AlertRaised(Envelope):
 
     Attributes:
         rule: the rule.
-        subject: what it is about: a stage, a pipeline, a breaker.
+        subject: what it is about: a stage, a pipeline, batches of a name, a breaker.
         value: what was measured.
         threshold: what it should not have exceeded.
     """
@@ -36,7 +36,7 @@ class AlertResolved(Envelope):
 
     Attributes:
         rule: the rule.
-        subject: what it is about: a stage, a pipeline, a breaker.
+        subject: what it is about: a stage, a pipeline, batches of a name, a breaker.
         value: what was measured.
         threshold: what it no longer exceeds.
     """

@@ -91,6 +91,7 @@ class StageEnd(Envelope):
         error_type: the class of what ended it; `timeout` when the last attempt's time ran out.
         error_message: what that says.
         error_stack: its traceback, without local variables.
+        metadata: what was noted, as the JSON text of an object of at most 4,000 characters, or None.
     """
 
     event_name: ClassVar[str] = "stage.end"
@@ -108,6 +109,7 @@ class StageEnd(Envelope):
     error_type: str | None
     error_message: str | None
     error_stack: str | None
+    metadata: str | None = None
 
     @property
     def level(self) -> Level:

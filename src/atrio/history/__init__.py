@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from atrio.history.alert_sink import AlertSink
     from atrio.history.alerts import Thresholds
+    from atrio.history.marks import Mark
+    from atrio.history.prefixes import AmbiguousRunError, UnknownRunError
     from atrio.history.raised import Alert, alerts_in
-    from atrio.history.reading import AmbiguousRunError, History, UnknownRunError
+    from atrio.history.reading import History
     from atrio.history.rows import (
         ModelRow,
+        PipelineFigures,
         RetryRow,
         RunDetail,
         RunKind,
         RunRow,
         RunState,
+        StageFigures,
         StageRow,
         StageState,
         TaskFigures,
@@ -39,12 +43,15 @@ __all__ = [
     "History",
     "HistoryError",
     "HistorySink",
+    "Mark",
     "ModelRow",
+    "PipelineFigures",
     "RetryRow",
     "RunDetail",
     "RunKind",
     "RunRow",
     "RunState",
+    "StageFigures",
     "StageRow",
     "StageState",
     "TaskFigures",
@@ -59,23 +66,26 @@ _ROWS = "atrio.history.rows"
 _HOMES = {
     "Alert": "atrio.history.raised",
     "AlertSink": "atrio.history.alert_sink",
-    "AmbiguousRunError": "atrio.history.reading",
+    "AmbiguousRunError": "atrio.history.prefixes",
     "History": "atrio.history.reading",
     "HistoryError": "atrio.history.schema",
     "HistorySink": "atrio.history.writing",
+    "Mark": "atrio.history.marks",
     "ModelRow": _ROWS,
+    "PipelineFigures": _ROWS,
     "RetryRow": _ROWS,
     "RunDetail": _ROWS,
     "RunKind": _ROWS,
     "RunRow": _ROWS,
     "RunState": _ROWS,
+    "StageFigures": _ROWS,
     "StageRow": _ROWS,
     "StageState": _ROWS,
     "TaskFigures": _ROWS,
     "TaskRow": _ROWS,
     "TaskState": _ROWS,
     "Thresholds": "atrio.history.alerts",
-    "UnknownRunError": "atrio.history.reading",
+    "UnknownRunError": "atrio.history.prefixes",
     "alerts_in": "atrio.history.raised",
 }
 

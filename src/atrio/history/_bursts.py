@@ -10,6 +10,8 @@ from typing import Any, Final
 import attrs
 
 from atrio import events
+from atrio._notes import LONGEST as LONGEST_NOTES
+from atrio._notes import shortened
 from atrio._text import encodable
 from atrio.history.schema import microseconds
 
@@ -65,10 +67,11 @@ _STARTED: Final = "started_us = CASE excluded.status WHEN 'running' THEN exclude
 _STAGES: Final = _Table(
     "stages",
     "run_id stage_index stage_id agent_id status attempts started_us duration_s input_size output_size error_type "
-    "error_message error_stack",
+    "error_message error_stack metadata",
     f"ON CONFLICT (run_id, stage_index) DO UPDATE SET {_STARTED}"
     + _updated(
-        "stage_id agent_id status attempts duration_s input_size output_size error_type error_message error_stack"
+        "stage_id agent_id status attempts duration_s input_size output_size error_type error_message error_stack "
+        "metadata"
     ),
 )
 _TASKS: Final = _Table(
@@ -92,7 +95,7 @@ _BREAKERS: Final = _Table("breakers", "breaker state at_us run_id failures recov
 _PROGRESS: Final = (
     "UPDATE runs SET successful = ?, failed = ?, total = coalesce(?, total) WHERE run_id = ? AND state = 'running'"
 )
-_STATE, _START, _DURATION, _TOTAL, _COUNTS = 3, 4, 5, 10, 12
+_STATE, _START, _DURATION, _PROCESS, _TOTAL, _COUNTS = 3, 4, 5, 9, 10, 12
 """Where these stand in a row of `runs`; the counts are all that follows."""
 _NO_COUNTS: Final = (0, 0, 0, 0, 0, 0, None, None, None, None, None)
 
@@ -101,11 +104,15 @@ class Burst:
     """The rows that some events come to: the last state of each thing, whatever it went through.
 
     Args:
-        process: the number of the process that they happened in, in its table.
+        after_a_gap: whether events before these were lost: of what runs in the file nobody knows what became.
+
+    Attributes:
+        count: how many events were added.
     """
 
-    def __init__(self, process: int) -> None:
-        self._process = process
+    def __init__(self, *, after_a_gap: bool = False) -> None:
+        self.count = 0
+        self._after_a_gap = after_a_gap
         self._runs: dict[str | None, list[Any]] = {}
         self._begun_stages: dict[tuple[str | None, int], events.StageStart] = {}
         self._stages: dict[tuple[str | None, int], _Row] = {}
@@ -134,6 +141,7 @@ class Burst:
 
     def add(self, event: Any) -> None:
         """Take note of `event`, if it is of a kind that is kept."""
+        self.count += 1
         take = self._takers.get(type(event))
         if take is not None:
             take(event)
@@ -147,7 +155,7 @@ class Burst:
     def _begin_run(self, event: Any, kind: str, name: str, total: int | None, max_concurrent: int | None) -> None:
         self._runs[event.run_id] = [
             event.run_id, kind, name, "running", microseconds(event.timestamp), None, event.parent_run_id,
-            event.parent_stage_id, event.parent_task_id, self._process, total, max_concurrent, *_NO_COUNTS,
+            event.parent_stage_id, event.parent_task_id, None, total, max_concurrent, *_NO_COUNTS,
         ]  # fmt: skip
 
     def _end_run(self, event: Any, kind: str, name: str, total: int | None, counts: _Row) -> None:
@@ -199,7 +207,7 @@ class Burst:
             event.run_id, event.stage_index, event.stage_id, event.agent_id, event.status, event.attempts,
             microseconds(begun.timestamp) if begun else _start_of(event), _seconds(event.duration_s),
             event.input_size, event.output_size, event.error_type, _message(event.error_message),
-            _stack(event.error_stack),
+            _stack(event.error_stack), _notes(event.metadata),
         )  # fmt: skip
 
     def _stage_retry(self, event: events.StageRetry) -> None:
@@ -239,12 +247,27 @@ class Burst:
             )
         )  # fmt: skip
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write the rows, in the transaction that `connection` is in.
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self.count and not self._after_a_gap
+
+    def write(self, connection: sqlite3.Connection, process: int) -> None:
+        """Write the rows, in the transaction that `connection` is in; once more, if that came to nothing.
+
+        Args:
+            connection: the history.
+            process: the number of the process that the events happened in, in its table.
 
         Raises:
             sqlite3.Error: it cannot.
         """
+        if self._after_a_gap:
+            connection.execute(
+                "UPDATE runs SET state = 'interrupted' WHERE state = 'running' AND process = ?", (process,)
+            )
+        for run in self._runs.values():
+            run[_PROCESS] = process
         self._stages.update((key, _running_stage(event)) for key, event in self._begun_stages.items())
         self._tasks.update((key, _running_task(event)) for key, event in self._begun_tasks.items())
         written: tuple[tuple[_Table, Collection[_Row]], ...] = (
@@ -265,7 +288,7 @@ class Burst:
 def _running_stage(event: events.StageStart) -> _Row:
     return (
         event.run_id, event.stage_index, event.stage_id, event.agent_id, "running", None,
-        microseconds(event.timestamp), None, None, None, None, None, None,
+        microseconds(event.timestamp), None, None, None, None, None, None, None,
     )  # fmt: skip
 
 
@@ -334,6 +357,10 @@ def _message(text: str | None) -> str | None:
 
 def _stack(text: str | None) -> str | None:
     return text if text is None or len(text) <= LONGEST_STACK else _cut(text, LONGEST_STACK)
+
+
+def _notes(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_NOTES else shortened(text, LONGEST_NOTES)
 
 
 def _cut(text: str, size: int) -> str:

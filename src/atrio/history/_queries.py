@@ -13,7 +13,7 @@ FROM runs {index} LEFT JOIN processes ON processes.id = runs.process
 """
 STAGES: Final = """
 SELECT stage_index, stage_id, agent_id, status, started_us, duration_s, attempts, input_size, output_size, error_type,
-    error_message, error_stack
+    error_message, error_stack, metadata
 FROM stages WHERE run_id = ? ORDER BY stage_index
 """
 RETRIES: Final = """
@@ -45,3 +45,28 @@ SELECT stage_id, latest.run_id, stages.duration_s FROM (
 ) AS latest JOIN stages ON stages.run_id = latest.run_id
 WHERE status = 'success' ORDER BY latest.started_us DESC, latest.run_id DESC, stage_index
 """
+_PICKED: Final = """
+WITH RECURSIVE picked(task_index) AS (
+    SELECT 0 UNION ALL SELECT task_index + :every FROM picked WHERE task_index + :every <= :last
+)
+"""
+_IN_TASKS: Final = """
+FROM picked CROSS JOIN tasks ON tasks.run_id = :batch AND tasks.task_index = picked.task_index
+CROSS JOIN runs ON parent_run_id = :batch AND parent_task_id = tasks.task_id AND kind = 'pipeline'
+"""
+STAGES_OF_TASKS: Final = f"""
+{_PICKED}
+SELECT name, total, runs.run_id, stage_index, stage_id, stages.agent_id, stages.status, stages.duration_s
+{_IN_TASKS}
+LEFT JOIN stages ON stages.run_id = runs.run_id
+"""
+MODELS_OF_TASKS: Final = f"""
+{_PICKED}, inside(name, run_id) AS (
+    SELECT name, runs.run_id {_IN_TASKS}
+    UNION ALL SELECT inside.name, runs.run_id FROM inside CROSS JOIN runs ON parent_run_id = inside.run_id
+)
+SELECT name, stage_id, agent_id, provider, model, count(*), count(error_type), coalesce(sum(input_tokens), 0),
+    coalesce(sum(output_tokens), 0), coalesce(sum(duration_s), 0.0)
+FROM inside CROSS JOIN model_calls ON model_calls.run_id = inside.run_id
+GROUP BY name, stage_id, agent_id, provider, model ORDER BY min(id)
+"""  # noqa: S608 - our own words

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 import attrs
 
 from atrio import events
+from atrio._context import current_run
+from atrio._parents import parent_ids
 from atrio._stamps import elapsed_clock, utc_now
-from atrio._validation import derived_id
+from atrio._tasks import nearer_task
+from atrio._text import encodable
 from atrio.events import AlertRaised, AlertResolved, emit
 from atrio.events import _levels as levels
 from atrio.events._observing import warn_of_observer
-from atrio.history.alerts import (
-    BREAKER_OPENED,
-    SLOW_STAGE,
-    Finding,
-    Thresholds,
-    evaluate,
-    judged_breaker,
-    judged_runs,
-    judged_stage,
-)
+from atrio.history import findings
+from atrio.history._writer import file_at
+from atrio.history.alerts import BREAKER_OPENED, Finding, Thresholds, evaluate
+from atrio.history.open_breakers import Breakers
+from atrio.history.processes import own_identity
 from atrio.history.raised import Alert, open_alerts, record
 from atrio.history.schema import HistoryError, connect, microseconds
 
@@ -37,36 +36,25 @@ if TYPE_CHECKING:
     from atrio.events import Event
     from atrio.history.writing import HistorySink
 
-    Key: TypeAlias = tuple[str, str]
-    Stages: TypeAlias = dict[str, dict[str, None]]
+    Known: TypeAlias = dict[tuple[str, str], Alert]
 
 _PERIOD_S: Final = 5.0
 """Seconds between two looks at the history while something runs."""
 _BUSY_S: Final = 0.05
 """Seconds that a look waits for another process that writes; what was not told then is told at the next one."""
-_BEFORE: Final = 200
-"""Runs that the latest ones are compared with, at most."""
 _MOST: Final = 100
-"""Pipelines that one look is about, at most."""
+"""Pipelines, and names of batches, that one look is about, at most."""
+_LONG: Final = timedelta(hours=1)
+"""What runs for longer is compared with what was before so long ago: a stream may never end."""
 _PASSED: Final = ("success", "degraded")
 
-# Of so many runs and no more: a stage that never succeeds would be looked for through all that was kept.
-_LATEST: Final = """
-SELECT latest.started_us, stages.duration_s FROM (
-    SELECT run_id, started_us FROM runs
-    WHERE kind = 'pipeline' AND name = ? AND started_us < ? ORDER BY started_us DESC LIMIT ?
-) AS latest JOIN stages USING (run_id)
-WHERE stages.stage_id = ? AND stages.status = 'success' AND stages.duration_s IS NOT NULL
-ORDER BY latest.started_us DESC LIMIT ?
-"""
-_ENDED: Final = """
-SELECT state FROM (
-    SELECT state, started_us FROM runs WHERE kind = 'pipeline' AND name = ? ORDER BY started_us DESC LIMIT ?
-)
-WHERE state IN ('success', 'degraded', 'failed') ORDER BY started_us DESC LIMIT ?
-"""
-_AMONG: Final = 5
-"""So many times the runs that are wanted are looked through for those that count."""
+
+class _Run(NamedTuple):
+    """A run that has not ended."""
+
+    name: str
+    began: datetime
+    parent: str | None
 
 
 @attrs.define
@@ -74,27 +62,32 @@ class _Ended:
     """What ended in some span of time.
 
     Attributes:
-        stages: the stages that ended, by pipeline.
-        began: when the first of the outermost runs that ended began, in a list of at most one.
+        pipelines: the pipelines, each with the outermost run's name.
+        batches: the names of batches of which tasks ended, as `pipelines`.
+        began: when the first of the outermost runs began, or None.
     """
 
-    stages: Stages = attrs.field(factory=dict)
-    began: list[datetime] = attrs.field(factory=list)
+    pipelines: dict[str, str] = attrs.field(factory=dict)
+    batches: dict[str, str] = attrs.field(factory=dict)
+    began: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.pipelines or self.batches)
 
     def with_what_ended_before(self, before: _Ended) -> _Ended:
-        stages = {pipeline_id: dict(each) for pipeline_id, each in before.stages.items()}
-        for pipeline_id, each in self.stages.items():
-            stages.setdefault(pipeline_id, {}).update(each)
-        return _Ended(stages, [*before.began, *self.began])
+        began = min((each for each in (before.began, self.began) if each is not None), default=None)
+        return _Ended(before.pipelines | self.pipelines, before.batches | self.batches, began)
 
 
 class AlertSink:
     """A sink that looks at a history as runs end, and raises alerts.
 
-    Three things raise one: a stage that takes much longer than before, a pipeline that fails too often, and a circuit
-    breaker that opens. Each is raised once, and resolved once, as events and through `on_alert`, whichever processes
-    share the history; :func:`alerts_in` reads them. A stage's alert is resolved when it is as fast again as it should
-    have been when it was raised; a breaker's when it closes, or when what ran then reaches its end again without it.
+    These raise one: a stage that takes much longer than before, a pipeline that fails too often, tasks of batches of a
+    name that do so although no pipeline failed in them, and a circuit breaker that opens. Each is raised once, and
+    resolved once, as events and through `on_alert`, whichever processes share the history; :func:`alerts_in` reads
+    them. A stage's alert is resolved when it is as fast again as it should have been when it was raised; a breaker's
+    when none of that name is open in any process that lives: the last one has closed, or its process has ended and
+    what ran there then has reached its end elsewhere.
 
     It looks when a run ends that is inside of no other, when a batch tells of its progress, each five seconds at most,
     and for the last time when it is closed: it is a context manager. A breaker is told of at once. What cannot be read
@@ -103,7 +96,8 @@ class AlertSink:
     Args:
         history: the sink that keeps the history, which must hear each event before this one.
         thresholds: what is too much.
-        on_alert: called with each event that is emitted, in the run's own task, so that it must be quick.
+        on_alert: called with each event that is emitted, in the run's own task, so that it must be quick. If it raises,
+            that is reported once through ``warnings``, and it is not called again.
 
     Raises:
         TypeError: `on_alert` cannot be called.
@@ -123,16 +117,19 @@ class AlertSink:
         self._on_alert = on_alert
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
-        self._pid = os.getpid()
+        self._file: tuple[int, int] | None = None
+        self._here = own_identity()
         self._working = True
         self._found: deque[tuple[type[AlertRaised | AlertResolved], Finding]] = deque()
+        self._emitting = False
         self._looked_at = -inf
         # What ended since the last look, and what since the one before it: what is just written may not be read yet.
         self._ended, self._ended_before = _Ended(), _Ended()
-        self._passed: set[str] = set()
-        self._running: dict[str, tuple[str, datetime]] = {}
-        self._open_breakers: dict[str, None] = {}
-        self._untold: dict[str, bool] = {}
+        self._passed: dict[str, datetime] = {}
+        self._running: dict[str, _Run] = {}
+        # What was not told yet.
+        self._opened: dict[str, str | None] = {}
+        self._closed: set[str] = set()
 
     def minimum_level(self) -> int:
         """Return the lowest level wanted, as a number of ``logging``."""
@@ -144,7 +141,8 @@ class AlertSink:
         if take is not None:
             with self._lock:
                 take(self, event)
-            self._emit_found()
+            if self._found:
+                self._emit_found()
 
     def __enter__(self) -> Self:
         return self
@@ -157,81 +155,96 @@ class AlertSink:
     def close(self) -> None:
         """Look for the last time, if anything ended since the last one, and let go of the history."""
         with self._lock:
-            if self._ended.stages or self._ended_before.stages or self._passed or self._untold:
+            if self._ended or self._ended_before or self._passed or self._opened or self._closed:
                 # Only now: while something runs it is soon enough at the next look, and nobody waits.
                 self._history.flush()
                 self._look()
             # That of a parent stays open: closing it here would drop the parent's locks.
-            if self._database is not None and self._pid == os.getpid():
-                self._database.close()
-                self._database = None
+            if self._here.pid == os.getpid():
+                self._let_go()
         self._emit_found()
 
     def _run_began(self, event: events.PipelineStart | events.BatchStart) -> None:
-        if event.parent_run_id is None and event.run_id is not None:
+        if event.run_id is not None:
             name = event.pipeline_id if isinstance(event, events.PipelineStart) else event.batch
-            self._running[event.run_id] = name, event.timestamp
+            self._running[event.run_id] = _Run(encodable(name), event.timestamp, event.parent_run_id)
 
-    def _stage_ended(self, event: events.StageEnd) -> None:
-        stages = self._ended.stages
-        if event.pipeline_id in stages or len(stages) < _MOST:
-            stages.setdefault(event.pipeline_id, {})[event.stage_id] = None
+    def _pipeline_ended(self, event: events.PipelineEnd) -> None:
+        name = encodable(event.pipeline_id)
+        self._note(self._ended.pipelines, name, event.run_id)
+        self._run_ended(event, name)
 
-    def _run_ended(self, event: events.PipelineEnd | events.BatchEnd) -> None:
-        if event.parent_run_id is not None or event.run_id is None:
+    def _batch_ended(self, event: events.BatchEnd) -> None:
+        name = encodable(event.batch)
+        self._note(self._ended.batches, name, event.run_id)
+        self._run_ended(event, name)
+
+    def _run_ended(self, event: events.PipelineEnd | events.BatchEnd, name: str) -> None:
+        if event.run_id is None:
             return
-        name, began = self._running.pop(event.run_id, ("", event.timestamp))
-        self._ended.began = [min([*self._ended.began, began])]
-        if event.status in _PASSED and name:
-            self._passed.add(name)
-        self._look_if_due(name)
+        run = self._running.pop(event.run_id, None)
+        if event.parent_run_id in self._running:
+            return
+        began = event.timestamp if run is None else run.began
+        self._ended.began = began if self._ended.began is None else min(self._ended.began, began)
+        if event.status in _PASSED:
+            self._passed[name] = max(self._passed.get(name, began), began)
+        self._look_if_due()
 
     def _went_on(self, event: events.BatchProgress) -> None:
-        self._look_if_due(event.batch)
+        name = encodable(event.batch)
+        self._note(self._ended.batches, name, event.run_id)
+        self._look_if_due()
+
+    def _note(self, names: dict[str, str], name: str, run_id: str | None) -> None:
+        if name not in names and len(names) < _MOST:
+            names[name] = self._outermost(run_id) or name
+
+    def _outermost(self, run_id: str | None) -> str | None:
+        """Return the name of the outermost run that this one runs inside, or of itself; None if it does not run."""
+        name: str | None = None
+        while run_id is not None and (run := self._running.get(run_id)) is not None:
+            name, run_id = run.name, run.parent
+        return name
 
     def _breaker_opened(self, event: events.BreakerOpened) -> None:
-        if event.breaker not in self._open_breakers:
-            self._open_breakers[event.breaker] = None
-            self._untold[event.breaker] = True
-            self._tell_of_breakers()
+        # The event is of no run; whoever made the call that failed is.
+        context = current_run.get()
+        run_id, _, _ = parent_ids(context, nearer_task(context))
+        breaker = encodable(event.breaker)
+        self._closed.discard(breaker)
+        self._opened[breaker] = self._outermost(run_id)
+        self._judge(self._of_breakers)
 
     def _breaker_closed(self, event: events.BreakerClosed) -> None:
-        self._open_breakers.pop(event.breaker, None)
-        self._untold[event.breaker] = False
-        self._tell_of_breakers()
+        breaker = encodable(event.breaker)
+        self._opened.pop(breaker, None)
+        self._closed.add(breaker)
+        self._judge(self._of_breakers)
 
-    def _tell_of_breakers(self) -> None:
-        """Tell of breakers alone, at once."""
-        running = [name for name, _ in self._running.values()]
-        if self._judge(self._of_breakers, running[-1] if running else None):
-            self._untold.clear()
-
-    def _look_if_due(self, name: str | None) -> None:
+    def _look_if_due(self) -> None:
         if elapsed_clock() - self._looked_at >= _PERIOD_S:
-            self._look(name)
+            self._look()
 
-    def _look(self, name: str | None = None) -> None:
+    def _look(self) -> None:
         self._looked_at = elapsed_clock()
-        if self._judge(self._of_everything, name):
+        if self._judge(self._of_everything):
             self._ended, self._ended_before = _Ended(), self._ended
             self._passed.clear()
-            self._untold.clear()
 
-    def _judge(
-        self, findings: Callable[[sqlite3.Connection, dict[Key, Alert]], list[Finding]], name: str | None
-    ) -> bool:
+    def _judge(self, measure: Callable[[sqlite3.Connection, Known, Breakers | None], Iterator[Finding]]) -> bool:
         """Raise and resolve what is to be, and say whether the history could be read and written."""
         # Forked: nor does the history's own sink keep anything there.
-        if not self._working or self._pid != os.getpid():
+        if not self._working or self._here.pid != os.getpid():
             return False
         try:
-            if self._database is None:
-                self._database = connect(self._history.path, read_only=False, busy_s=_BUSY_S)
-            database = self._database
+            database = self._connected()
             known = {alert.key: alert for alert in open_alerts(database)}
-            raised, resolved = evaluate(findings(database, known), known)
-            if raised or resolved:
-                raised, resolved = record(database, raised, resolved, run_name=name, now=utc_now())
+            breakers = self._breakers(database, known)
+            raised, resolved = evaluate(measure(database, known, breakers), known)
+            if raised or resolved or (breakers is not None and breakers.are_news):
+                first = None if breakers is None else breakers.write
+                raised, resolved = record(database, raised, resolved, now=utc_now(), first=first)
         except HistoryError:
             return False
         except sqlite3.Error as error:
@@ -241,70 +254,86 @@ class AlertSink:
             return False
         self._found += ((AlertRaised, each) for each in raised)
         self._found += ((AlertResolved, each) for each in resolved)
+        self._opened.clear()
+        self._closed.clear()
         return True
 
-    def _of_everything(self, database: sqlite3.Connection, known: dict[Key, Alert]) -> list[Finding]:
+    def _connected(self) -> sqlite3.Connection:
+        """Return the connection to the history that is at the path now; only the history's own sink makes one."""
+        path = self._history.path
+        file = file_at(path)
+        if self._database is not None and self._file == file:
+            return self._database
+        self._let_go()
+        if file is None:
+            raise HistoryError(f"there is no history at {path}")
+        self._database, self._file = connect(path, read_only=False, busy_s=_BUSY_S), file
+        return self._database
+
+    def _let_go(self) -> None:
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+
+    def _breakers(self, database: sqlite3.Connection, known: Known) -> Breakers | None:
+        """Return which breakers are open, and None where none is in question."""
+        if not (self._opened or self._closed or any(rule == BREAKER_OPENED for rule, _ in known)):
+            return None
+        return Breakers.read(database, self._opened, self._closed, self._here, utc_now())
+
+    def _of_everything(
+        self, database: sqlite3.Connection, known: Known, breakers: Breakers | None
+    ) -> Iterator[Finding]:
         ended = self._ended.with_what_ended_before(self._ended_before)
-        began = min([*ended.began, *(began for _, began in self._running.values())], default=None)
-        found = [*self._of_stages(database, known, ended.stages, began), *self._of_pipelines(database, ended.stages)]
-        return [*(each for each in found if each is not None), *self._of_breakers(database, known)]
+        begins = [run.began for run in self._running.values() if run.parent not in self._running]
+        began = max(min([*begins, ended.began or utc_now()]), utc_now() - _LONG)
+        for pipeline_id, run_name in ended.pipelines.items():
+            for found in findings.of_pipeline(
+                database, pipeline_id, known, self._thresholds, began_us=microseconds(began)
+            ):
+                yield attrs.evolve(found, run_name=run_name)
+        for name, run_name in ended.batches.items():
+            of_tasks = findings.of_batches(database, name, self._thresholds)
+            if of_tasks is not None:
+                yield attrs.evolve(of_tasks, run_name=run_name)
+        yield from self._of_breakers(database, known, breakers)
 
-    def _of_stages(
-        self, database: sqlite3.Connection, known: dict[Key, Alert], ended: Stages, began: datetime | None
-    ) -> Iterator[Finding | None]:
-        for pipeline_id, stages in ended.items():
-            for stage_id in stages:
-                subject = derived_id(f"{pipeline_id}/{stage_id}")
-                alert = known.get((SLOW_STAGE, subject))
-                latest, before = self._durations(database, pipeline_id, stage_id, began)
-                allowed_s = None if alert is None else alert.threshold
-                yield judged_stage(subject, latest, before, self._thresholds, allowed_s=allowed_s)
-
-    def _durations(
-        self, database: sqlite3.Connection, pipeline_id: str, stage_id: str, began: datetime | None
-    ) -> tuple[list[float], list[float]]:
-        """Return seconds of the latest runs of a stage, and of those before them and before what runs now."""
-        count = self._thresholds.runs
-        rows = database.execute(_LATEST, (pipeline_id, 1 << 62, _AMONG * count, stage_id, count)).fetchall()
-        if len(rows) < count:
-            return [], []
-        oldest: int = rows[-1][0]
-        until = oldest if began is None else min(oldest, microseconds(began))
-        most = max(_BEFORE, count)
-        before = database.execute(_LATEST, (pipeline_id, until, most, stage_id, most))
-        return [duration_s for _, duration_s in rows], [duration_s for _, duration_s in before]
-
-    def _of_pipelines(self, database: sqlite3.Connection, ended: Stages) -> Iterator[Finding | None]:
-        count = self._thresholds.runs
-        for pipeline_id in ended:
-            rows = database.execute(_ENDED, (pipeline_id, _AMONG * count, count))
-            yield judged_runs(pipeline_id, [state for (state,) in rows], self._thresholds)
-
-    def _of_breakers(self, _: sqlite3.Connection, known: dict[Key, Alert]) -> list[Finding]:
-        found = {breaker: judged_breaker(breaker, int(is_open)) for breaker, is_open in self._untold.items()}
-        for (rule, subject), alert in known.items():
-            done = rule == BREAKER_OPENED and alert.run_name in self._passed
-            if done and subject not in self._open_breakers and subject not in found:
-                found[subject] = judged_breaker(subject, 0)
-        return list(found.values())
+    def _of_breakers(self, _: sqlite3.Connection, known: Known, breakers: Breakers | None) -> Iterator[Finding]:
+        if breakers is not None:
+            yield from breakers.findings(known, self._passed)
 
     def _emit_found(self) -> None:
-        """Emit what was found, out of the lock: whoever hears it may do as he likes."""
-        while self._found:
-            kind, found = self._found.popleft()
-            # Outside of any run, as an alert is about several.
-            told = kind(None, None, None, None, utc_now(), found.rule, found.subject, found.value, found.threshold)
-            emit(told)
-            if self._on_alert is not None:
+        """Emit what was found, in its order, and out of the lock: whoever hears it may do as he likes."""
+        while True:
+            with self._lock:
+                # Another thread does, or the one that brought what this one hears of.
+                if self._emitting or not self._found:
+                    return
+                self._emitting = True
+                kind, found = self._found.popleft()
+            try:
+                # Outside of any run, as an alert is about several.
+                told = kind(None, None, None, None, utc_now(), found.rule, found.subject, found.value, found.threshold)
+                emit(told)
+                self._call(told)
+            finally:
+                self._emitting = False
+
+    def _call(self, told: AlertRaised | AlertResolved) -> None:
+        if self._on_alert is not None:
+            try:
                 self._on_alert(told)
+            except Exception as error:  # noqa: BLE001 - whatever it raises must not change the run
+                self._on_alert = None
+                warn_of_observer("on_alert", error)
 
 
 _TAKERS: Final[dict[type, Callable[..., None]]] = {
     events.PipelineStart: AlertSink._run_began,
     events.BatchStart: AlertSink._run_began,
-    events.StageEnd: AlertSink._stage_ended,
-    events.PipelineEnd: AlertSink._run_ended,
-    events.BatchEnd: AlertSink._run_ended,
+    events.PipelineEnd: AlertSink._pipeline_ended,
+    events.BatchEnd: AlertSink._batch_ended,
     events.BatchProgress: AlertSink._went_on,
     events.BreakerOpened: AlertSink._breaker_opened,
     events.BreakerClosed: AlertSink._breaker_closed,

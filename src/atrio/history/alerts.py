@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Container, Iterable, Sequence
 from typing import Final
@@ -14,22 +15,31 @@ __all__ = [
     "BREAKER_OPENED",
     "FAILURE_RATE",
     "SLOW_STAGE",
+    "TASK_FAILURE_RATE",
     "Finding",
     "Thresholds",
     "evaluate",
+    "is_stage_of",
     "judged_breaker",
     "judged_runs",
     "judged_stage",
+    "judged_tasks",
+    "stage_subject",
 ]
 
 SLOW_STAGE: Final = "slow_stage"
 FAILURE_RATE: Final = "failure_rate"
+TASK_FAILURE_RATE: Final = "task_failure_rate"
 BREAKER_OPENED: Final = "breaker_opened"
 
 SHORTEST_S: Final = 0.001
 """Seconds of a stage that are never too many: below, a busy machine makes three times of anything."""
 _PERCENTILE: Final = 0.95
+_DIGITS: Final = 6
+"""Of seconds, as the log has them."""
 _FAILED: Final = "failed"
+_LONGEST_PIPELINE: Final = 150
+"""Characters of a subject that say the pipeline, at most: what follows may be cut, these never."""
 
 
 def _check_share(_instance: object, attribute: attrs.Attribute[float], value: object) -> None:
@@ -44,9 +54,9 @@ class Thresholds:
 
     Attributes:
         p95_factor: by how much the 95th percentile of a stage's durations may be longer than it was, at least 1.
-        failure_rate: the share of a pipeline's runs that may fail, from 0 to 1.
-        runs: how many runs are looked at: the latest ones; with fewer nothing is judged. Of a stage there must be as
-            many before them, with which they are compared.
+        failure_rate: the share of a pipeline's runs, or of the tasks of batches, that may fail, from 0 to 1.
+        runs: how many runs or tasks are looked at: the latest ones; with fewer nothing is judged. Of a stage there must
+            be as many before them, with which they are compared.
 
     Raises:
         TypeError: one of them is no number.
@@ -63,16 +73,18 @@ class Finding:
     """What a rule measured.
 
     Attributes:
-        rule: slow_stage, failure_rate or breaker_opened.
-        subject: what it is about: ``pipeline/stage``, a pipeline, a breaker.
-        value: what was measured: seconds, a share of runs, how many breakers of that name are open.
+        rule: slow_stage, failure_rate, task_failure_rate or breaker_opened.
+        subject: what it is about: ``pipeline/stage``, a pipeline, batches of a name, a breaker.
+        value: what was measured: seconds, a share of runs or tasks, in how many processes the breaker is open.
         threshold: what it must not exceed, in the same unit.
+        run_name: the outermost pipeline or batch that it was found in, or None.
     """
 
     rule: str
     subject: str
     value: float
     threshold: float
+    run_name: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -83,6 +95,29 @@ class Finding:
     def is_exceeded(self) -> bool:
         """Whether this is an alert."""
         return self.value > self.threshold
+
+
+def stage_subject(pipeline_id: str, stage_id: str) -> str:
+    """Return what an alert about a stage has for its subject: ``pipeline/stage``, which tells any two stages apart.
+
+    A pipeline's id that holds a slash itself stands in quotation marks, as JSON writes it.
+
+    Args:
+        pipeline_id: the pipeline.
+        stage_id: the stage.
+    """
+    return valid.derived_id(_begin_of_stages(pipeline_id) + stage_id)
+
+
+def is_stage_of(subject: str, pipeline_id: str) -> bool:
+    """Say whether `subject` is :func:`stage_subject` of any stage of that pipeline."""
+    return subject.startswith(_begin_of_stages(pipeline_id))
+
+
+def _begin_of_stages(pipeline_id: str) -> str:
+    plain = "/" not in pipeline_id and not pipeline_id.startswith('"')
+    said = pipeline_id if plain else json.dumps(pipeline_id, ensure_ascii=False)
+    return valid.derived_id(said, _LONGEST_PIPELINE) + "/"
 
 
 def judged_stage(
@@ -96,7 +131,7 @@ def judged_stage(
     """Return how the latest runs of a stage compare with those before; None with too few to tell.
 
     Args:
-        subject: the stage, as ``pipeline/stage``.
+        subject: the stage, as :func:`stage_subject` has it.
         latest_s: seconds of its latest runs, of those in which it succeeded.
         before_s: seconds of the runs before these.
         thresholds: what is too much, and of how many runs.
@@ -107,7 +142,7 @@ def judged_stage(
     if few or (allowed_s is None and len(before_s) < thresholds.runs):
         return None
     if allowed_s is None:
-        allowed_s = max(thresholds.p95_factor * _p95(before_s), SHORTEST_S)
+        allowed_s = round(max(thresholds.p95_factor * _p95(before_s), SHORTEST_S), _DIGITS)
     return Finding(SLOW_STAGE, subject, _p95(latest_s), allowed_s)
 
 
@@ -119,10 +154,26 @@ def judged_runs(subject: str, states: Sequence[str], thresholds: Thresholds) -> 
         states: how its runs ended that succeeded, were degraded or failed, the latest first.
         thresholds: what is too much, and of how many runs.
     """
-    latest = states[: thresholds.runs]
+    return _failure_rate(FAILURE_RATE, subject, [state == _FAILED for state in states], thresholds)
+
+
+def judged_tasks(subject: str, failed: Sequence[bool], thresholds: Thresholds) -> Finding | None:
+    """Return how many of the latest tasks of batches of a name failed; None with too few to tell.
+
+    Args:
+        subject: the name of the batches.
+        failed: of each task that succeeded, failed or ran out of its time, whether it was one of the latter two; the
+            latest first.
+        thresholds: what is too much, and of how many tasks.
+    """
+    return _failure_rate(TASK_FAILURE_RATE, subject, failed, thresholds)
+
+
+def _failure_rate(rule: str, subject: str, failed: Sequence[bool], thresholds: Thresholds) -> Finding | None:
+    latest = failed[: thresholds.runs]
     if len(latest) < thresholds.runs:
         return None
-    return Finding(FAILURE_RATE, subject, latest.count(_FAILED) / len(latest), thresholds.failure_rate)
+    return Finding(rule, subject, sum(latest) / len(latest), thresholds.failure_rate)
 
 
 def judged_breaker(subject: str, open_count: int) -> Finding:
@@ -130,7 +181,7 @@ def judged_breaker(subject: str, open_count: int) -> Finding:
 
     Args:
         subject: its name.
-        open_count: how many of that name are open.
+        open_count: in how many processes one of that name is open.
     """
     return Finding(BREAKER_OPENED, subject, float(open_count), 0.0)
 

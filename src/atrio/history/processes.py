@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
 from typing import Final
 
 import attrs
+
+from atrio._stamps import utc_now
+from atrio.history.schema import HistoryError, connect, microseconds
 
 HEARTBEAT_S: Final = 60.0
 """Seconds after which a process says again that it lives."""
@@ -16,6 +20,8 @@ _SILENT_US: Final = 5 * 60 * 1_000_000
 _ENDED: Final = frozenset("ZX")
 """States, in Linux's ``stat``, of a process that has ended and that its parent has not asked for yet."""
 _PROC: Final = Path("/proc")
+_PATIENCE_S: Final = 0.25
+"""Seconds that a last word waits for another process."""
 
 
 @attrs.frozen
@@ -108,3 +114,68 @@ def _open_processes(connection: sqlite3.Connection, here: Identity, now_us: int)
         (number, seen_us, is_alive(pid, text, seen_us, now_us=now_us, here=here))
         for number, pid, text, seen_us in open_ones
     ]
+
+
+def register(connection: sqlite3.Connection) -> int:
+    """Add this process, mark the runs of those that are dead as interrupted, and return this one's number.
+
+    Raises:
+        sqlite3.Error: the history cannot be written.
+    """
+    here, now_us = own_identity(), microseconds(utc_now())
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for process in dead_processes(connection, here, now_us):
+            connection.execute(
+                "UPDATE runs SET state = 'interrupted' WHERE state = 'running' AND process = ?", (process,)
+            )
+            connection.execute("UPDATE processes SET closed = 1 WHERE id = ?", (process,))
+        number = connection.execute(
+            "INSERT INTO processes (pid, host, identity, seen_us) VALUES (?, ?, ?, ?)",
+            (here.pid, os.uname().nodename, here.text(), now_us),
+        ).lastrowid
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return number or 0
+
+
+def say_alive(connection: sqlite3.Connection, process: int) -> None:
+    """Say that this process, of that number, lives.
+
+    Raises:
+        sqlite3.Error: the history cannot be written.
+    """
+    connection.execute("UPDATE processes SET seen_us = ? WHERE id = ?", (microseconds(utc_now()), process))
+
+
+def close_process(connection: sqlite3.Connection, process: int) -> None:
+    """Say that this process, of that number, keeps nothing more, unless something runs in it of which no end was told.
+
+    Raises:
+        sqlite3.Error: the history cannot be written.
+    """
+    connection.execute(
+        "UPDATE processes SET closed = NOT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND process = id)"
+        ", seen_us = ? WHERE id = ?",
+        (microseconds(utc_now()), process),
+    )
+
+
+def mark_interrupted(path: Path, process: int) -> None:
+    """Mark the runs of this process as interrupted whose end could not be kept, if the file can be written by now."""
+    if not path.is_file():  # a new one would be made
+        return
+    here = own_identity()
+    # Where it cannot, the process falls silent, and is taken for dead later.
+    with contextlib.suppress(HistoryError, sqlite3.Error):
+        connection = connect(path, read_only=False, busy_s=_PATIENCE_S)
+        with contextlib.closing(connection):
+            # The file may be another one by now, and the number another process's.
+            own = "SELECT id FROM processes WHERE id = ? AND pid = ? AND identity = ?"
+            connection.execute(
+                f"UPDATE runs SET state = 'interrupted' WHERE state = 'running' AND process = ({own})",  # noqa: S608 - our own words
+                (process, here.pid, here.text()),
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 from os import PathLike
@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from atrio.history.alerts import Finding
+from atrio.history.alerts import BREAKER_OPENED, Finding
 from atrio.history.schema import HistoryError, connect, microseconds, moment_of, sentence_of
 
 __all__ = ["Alert", "alerts_in", "open_alerts", "record"]
@@ -24,9 +24,11 @@ class Alert:
     """What a rule found wrong.
 
     Attributes:
-        rule: slow_stage, failure_rate or breaker_opened.
-        subject: what it is about: ``pipeline/stage``, a pipeline, a breaker.
-        value: what was measured when it was raised: seconds, a share of runs, how many breakers were open.
+        rule: slow_stage, failure_rate, task_failure_rate or breaker_opened.
+        subject: what it is about: ``pipeline/stage``, where a pipeline's id that holds a slash is in quotation marks; a
+            pipeline; batches of a name; a breaker.
+        value: what was measured when it was raised: seconds, a share of runs or tasks, in how many processes the
+            breaker was open.
         threshold: what it should not have exceeded.
         run_name: the pipeline or the batch that ran when it was raised, or None.
         raised_at: when that was, aware, in UTC.
@@ -68,7 +70,8 @@ def alerts_in(path: str | PathLike[str], *, resolved: int = 10) -> tuple[Alert, 
 
 def open_alerts(database: sqlite3.Connection) -> tuple[Alert, ...]:
     """Return the alerts that are not resolved, the latest first."""
-    query = f"SELECT {_COLUMNS} FROM alerts WHERE resolved_us IS NULL ORDER BY raised_us DESC, id DESC"  # noqa: S608 - as above
+    # By itself SQLite might go through all that ever were, as they are in order.
+    query = f"SELECT {_COLUMNS} FROM alerts INDEXED BY alerts_open WHERE resolved_us IS NULL ORDER BY raised_us DESC, id DESC"  # noqa: S608, E501 - as above
     return tuple(map(_alert, database.execute(query)))
 
 
@@ -77,8 +80,9 @@ def record(
     raised: Sequence[Finding],
     resolved: Sequence[Finding],
     *,
-    run_name: str | None,
+    run_name: str | None = None,
     now: datetime,
+    first: Callable[[sqlite3.Connection], object] | None = None,
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """Write what is raised and what is resolved, and return what of it no other process had written before.
 
@@ -86,8 +90,9 @@ def record(
         database: the history, in no transaction.
         raised: what is to be raised.
         resolved: what is to be resolved.
-        run_name: what runs, or None.
+        run_name: what runs, for those that do not say it, or None.
         now: the time of day.
+        first: writes what is to be written before, in the same transaction, or None.
 
     Raises:
         sqlite3.Error: it cannot be written; then nothing of it was.
@@ -95,7 +100,9 @@ def record(
     at = microseconds(now)
     database.execute("BEGIN IMMEDIATE")
     try:
-        ours = tuple(each for each in raised if _raise(database, each, run_name, at))
+        if first is not None:
+            first(database)
+        ours = tuple(each for each in raised if _raise(database, each, each.run_name or run_name, at))
         theirs = tuple(each for each in resolved if _resolve(database, each, at))
         database.execute("COMMIT")
     except BaseException:
@@ -115,9 +122,11 @@ def _raise(database: sqlite3.Connection, found: Finding, run_name: str | None, a
 
 
 def _resolve(database: sqlite3.Connection, found: Finding, at: int) -> bool:
+    # Another process may have told a moment ago that there it is open, too.
     written = database.execute(
-        "UPDATE alerts SET resolved_us = ? WHERE rule = ? AND subject = ? AND resolved_us IS NULL",
-        (at, found.rule, found.subject),
+        "UPDATE alerts SET resolved_us = ? WHERE rule = ? AND subject = ? AND resolved_us IS NULL "
+        "AND NOT (rule = ? AND EXISTS (SELECT 1 FROM open_breakers WHERE breaker = subject))",
+        (at, found.rule, found.subject, BREAKER_OPENED),
     )
     return written.rowcount == 1
 

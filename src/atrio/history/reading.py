@@ -7,19 +7,22 @@ import math
 import os
 import sqlite3
 from collections.abc import Generator, Iterable
-from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, get_args
+from typing import Any, Self, get_args
 
 import attrs
 
+from atrio._notes import parsed
 from atrio._stamps import utc_now
 from atrio._validation import check_count
 from atrio.history import _queries as queries
+from atrio.history.inside import pipelines_inside
+from atrio.history.prefixes import run_id_of
 from atrio.history.processes import own_identity, silent_processes
 from atrio.history.rows import (
     ModelRow,
+    PipelineFigures,
     RetryRow,
     RunDetail,
     RunKind,
@@ -30,47 +33,6 @@ from atrio.history.rows import (
     TaskRow,
 )
 from atrio.history.schema import HistoryError, connect, microseconds, moment_of, sentence_of
-
-_MATCHES: Final = 10
-"""How many runs are named that a prefix may mean."""
-_LIKE: Final = 4
-"""Characters that a run's id must share with what was asked for, to be named as the nearest."""
-_LAST_CHARACTER: Final = chr(0x10FFFF)
-
-
-class UnknownRunError(HistoryError):
-    """No run's id begins like that.
-
-    Args:
-        prefix: what was asked for.
-        nearest: the id of the run that was probably meant, or None.
-    """
-
-    def __init__(self, prefix: str, nearest: str | None = None) -> None:
-        super().__init__(prefix, nearest)
-        self.prefix = prefix
-        self.nearest = nearest
-
-    def __str__(self) -> str:
-        hint = "" if self.nearest is None else f". Did you mean {self.nearest}?"
-        return f"there is no run whose id begins with {self.prefix!r}{hint}"
-
-
-class AmbiguousRunError(HistoryError):
-    """The ids of several runs begin like that.
-
-    Args:
-        prefix: what was asked for.
-        run_ids: the ids that begin so, the first ten.
-    """
-
-    def __init__(self, prefix: str, run_ids: tuple[str, ...]) -> None:
-        super().__init__(prefix, run_ids)
-        self.prefix = prefix
-        self.run_ids = run_ids
-
-    def __str__(self) -> str:
-        return f"the ids of several runs begin with {self.prefix!r}: {', '.join(self.run_ids)}. Give more of it"
 
 
 class History:
@@ -173,7 +135,7 @@ class History:
             HistoryError: the history cannot be read.
         """
         with self._reading():
-            run_id = self._run_id(prefix.strip())
+            run_id = run_id_of(self._ids, prefix.strip())
             dead = self._dead()
             query = queries.RUN.format(dead=dead, index="", stack="error_stack")
             [run] = self._run_rows(f"{query} WHERE run_id = ?", run_id)
@@ -198,6 +160,25 @@ class History:
         query = "SELECT duration_s FROM tasks WHERE run_id = ? AND duration_s IS NOT NULL ORDER BY duration_s"
         with self._reading():
             return tuple(seconds for (seconds,) in self._rows(query, run_id))
+
+    def pipelines_inside(self, run_id: str, *, most: int = 10_000) -> tuple[PipelineFigures, ...]:
+        """Return how the pipelines did that ran as the tasks of a batch, stage by stage.
+
+        Args:
+            run_id: the batch's whole id.
+            most: about how many stages are looked at. Of more, those of every nth task are.
+
+        Returns:
+            the pipelines, that of the first task first; none if its agents are no pipelines.
+
+        Raises:
+            HistoryError: the history cannot be read.
+            TypeError: `most` is no whole number.
+            ValueError: `most` is below 1.
+        """
+        check_count(most, "most")
+        with self._reading():
+            return pipelines_inside(self._connection, run_id, most)
 
     def durations(
         self, kind: RunKind, name: str, limit: int = 20, *, nested: bool = False
@@ -243,39 +224,6 @@ class History:
             for stage_id, run_id, seconds in self._rows(queries.STAGE_DURATIONS, pipeline_id, runs):
                 found.setdefault(stage_id, []).append((run_id, seconds))
         return {stage_id: tuple(pairs) for stage_id, pairs in found.items()}
-
-    def _run_id(self, prefix: str) -> str:
-        """Return the id of the one run that `prefix` means."""
-        asked, prefix = prefix, prefix.lower()
-        span = (prefix, prefix + _LAST_CHARACTER)
-        # Runs inside of a batch begin within the same millisecond, and so do their ids: those on top come first.
-        on_top = "SELECT run_id FROM runs INDEXED BY runs_on_top_by_id WHERE parent_run_id IS NULL AND run_id >= ? "
-        found = self._ids(f"{on_top} AND run_id < ? ORDER BY run_id LIMIT {_MATCHES}", *span)
-        if len(found) != 1:
-            everywhere = f"SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT {_MATCHES}"  # noqa: S608 - our own words
-            found = found or self._ids(everywhere, *span)
-            if prefix and self._ids("SELECT run_id FROM runs WHERE run_id = ?", prefix):
-                found = (prefix,)
-        if not prefix or not found:
-            raise UnknownRunError(asked, self._nearest(asked))
-        [run_id, *others] = found
-        if others:
-            raise AmbiguousRunError(asked, found)
-        return run_id
-
-    def _nearest(self, prefix: str) -> str | None:
-        """Return the run whose id has most of `prefix`, or the last of that name, on top if there is one."""
-        named = "SELECT run_id FROM runs WHERE kind IN ('pipeline', 'batch') AND name = ?"
-        for which in ("AND parent_run_id IS NULL", ""):
-            if of_name := self._ids(f"{named} {which} ORDER BY started_us DESC, run_id DESC LIMIT 1", prefix):
-                return of_name[0]
-        neighbours = (
-            *self._ids("SELECT run_id FROM runs WHERE run_id < ? ORDER BY run_id DESC LIMIT 1", prefix),
-            *self._ids("SELECT run_id FROM runs WHERE run_id >= ? ORDER BY run_id LIMIT 1", prefix),
-        )
-        shared = {run_id: _shared(run_id, prefix) for run_id in neighbours}
-        nearest = max(shared, key=shared.__getitem__, default=None)
-        return nearest if nearest is not None and shared[nearest] >= _LIKE else None
 
     def _stages(self, run: RunRow) -> tuple[StageRow, ...]:
         retries: dict[str, list[RetryRow]] = {}
@@ -352,11 +300,6 @@ class History:
             raise HistoryError(sentence_of(error, self.path)) from error
 
 
-def _shared(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at their begin."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
 def _check_one_of(value: str | None, kinds: Any, what: str) -> None:
     if value is not None and value not in get_args(kinds):
         raise ValueError(f"{what} must be one of {', '.join(get_args(kinds))}, not {value!r}")
@@ -373,11 +316,18 @@ def _state_in(run: RunRow, status: str) -> Any:
 
 
 def _stage_row(row: Any, run: RunRow, retries: tuple[RetryRow, ...]) -> StageRow:
-    index, stage_id, agent_id, status, started_us, duration_s, attempts, *rest = row
+    index, stage_id, agent_id, status, started_us, duration_s, attempts, *rest, noted = row
     tried = len(retries) + 1 if attempts is None else attempts
     begun = (index, stage_id, agent_id, _state_in(run, status), moment_of(started_us))
-    values: list[Any] = [*begun, duration_s, tried, *rest, retries]
+    values: list[Any] = [*begun, duration_s, tried, *rest, retries, _metadata(noted)]
     return StageRow(*values)
+
+
+def _metadata(noted: str | None) -> dict[str, Any]:
+    if noted is None:
+        return {}
+    entries = parsed(noted)
+    return {"metadata": noted} if entries is None else entries
 
 
 def _task_row(row: Any, run: RunRow) -> TaskRow:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -113,6 +114,8 @@ class StageRow:
         error_message: what that says, or None.
         error_stack: its traceback, or None.
         retries: its attempts that failed and were followed by another one, in their order.
+        metadata: what was noted in it, as the log has it; empty if nothing was. Notes that are not the JSON text of an
+            object, which nothing but an event made by hand or changed by a sink has, are that text, under `metadata`.
     """
 
     index: int
@@ -128,6 +131,7 @@ class StageRow:
     error_message: str | None
     error_stack: str | None = attrs.field(repr=False)
     retries: tuple[RetryRow, ...] = ()
+    metadata: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
 
 @attrs.frozen
@@ -249,3 +253,55 @@ class RunDetail:
     tasks: TaskFigures | None
     models: tuple[ModelRow, ...] = ()
     inside: tuple[RunRow, ...] = ()
+
+
+@attrs.frozen
+class StageFigures:
+    """A stage over the runs of its pipeline in the tasks of a batch. Percentiles are by nearest rank.
+
+    Attributes:
+        index: its place, from 0.
+        stage_id: the stage.
+        agent_id: its agent.
+        begun: in how many of the runs it was begun.
+        successful: in how many it succeeded.
+        failed: in how many it failed.
+        skipped: in how many it was skipped.
+        cancelled: in how many it was stopped.
+        running: in how many it runs, or ran when the process ended.
+        p50_s: the median of its seconds, of those that ended; 0 if none did.
+        p95_s: their 95th percentile.
+    """
+
+    index: int
+    stage_id: str
+    agent_id: str
+    begun: int
+    successful: int
+    failed: int
+    skipped: int
+    cancelled: int
+    running: int
+    p50_s: float
+    p95_s: float
+
+
+@attrs.frozen
+class PipelineFigures:
+    """A pipeline over its runs in the tasks of a batch.
+
+    Attributes:
+        pipeline_id: the pipeline.
+        total: how many stages it has, or None.
+        runs: how many of its runs were looked at.
+        every: 1 if these are all of them; n if they are those of every nth task.
+        stages: those that were begun in any of them, in their order.
+        models: what their calls of language models come to, with those of runs inside them.
+    """
+
+    pipeline_id: str
+    total: int | None
+    runs: int
+    every: int
+    stages: tuple[StageFigures, ...]
+    models: tuple[ModelRow, ...] = ()

@@ -6,18 +6,23 @@ the log. Tables whose rows come by the million have no rowid: their key is the o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from atrio._stamps import elapsed_clock
 from atrio.errors import AtrioError
+from atrio.history.places import in_the_way, make_place
 
 APPLICATION_ID: Final = 0x61747268
 """What tells a history from other SQLite databases: ``atrh``."""
 _BUSY_S: Final = 5.0
 """How long a statement waits for another process that writes, in seconds: each writes for milliseconds."""
+_PAUSE_S: Final = 0.002
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_OF_DAY: Final = 24 * 3600
 _MICROSECONDS: Final = 1_000_000
@@ -151,7 +156,17 @@ CREATE UNIQUE INDEX alerts_open ON alerts (rule, subject) WHERE resolved_us IS N
 CREATE INDEX alerts_by_time ON alerts (raised_us);
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_NOTES_OF_STAGES: Final = "ALTER TABLE stages ADD COLUMN metadata TEXT"
+
+_OPEN_BREAKERS: Final = """
+CREATE TABLE open_breakers (
+    breaker TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    PRIMARY KEY (breaker, process)
+) WITHOUT ROWID
+"""
+
+MIGRATIONS: Final = (_FIRST, _NOTES_OF_STAGES, _OPEN_BREAKERS)
 """What brings a history from one version of the schema to the next: the first from nothing to 1."""
 VERSION: Final = len(MIGRATIONS)
 """The version of the schema: SQLite's ``user_version``."""
@@ -165,7 +180,7 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
     """Return a connection to a history, in autocommit: whoever writes says ``BEGIN IMMEDIATE`` himself.
 
     The connection may be handed to another thread, but used by one at a time. To be written to, a file that is not
-    there is made, with the folder that it is in, and one of an older version is brought up to date.
+    there is made for its owner alone, with the folder that it is in, and one of an older version is brought up to date.
 
     Args:
         path: where the history is.
@@ -178,7 +193,8 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
     """
     file = Path(path)
     if read_only and not file.exists():
-        raise HistoryError(f"there is no history at {file}: none was kept yet, or it is elsewhere")
+        why = in_the_way(file) or "none was kept yet, or it is elsewhere"
+        raise HistoryError(f"there is no history at {file}: {why}")
     if file.is_dir():
         raise HistoryError(f"the history cannot be at {file}, which is a folder: name a file in it")
     connection: sqlite3.Connection | None = None
@@ -186,9 +202,9 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
         if read_only:
             connection = _for_reading(file, busy_s)
         else:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_place(file)
             connection = _open(file, "rwc", busy_s)
-            _bring_up_to_date(connection, file)
+            _bring_up_to_date(connection, file, busy_s)
     except (sqlite3.Error, OSError) as error:
         if connection is not None:
             connection.close()
@@ -228,21 +244,46 @@ def _for_reading(file: Path, busy_s: float) -> sqlite3.Connection:
         # In a folder where nothing can be written SQLite cannot make what readers and writers share. Where nothing is
         # left to be taken over from a writer, the file by itself is whole.
         connection = _open(file, "immutable=1", busy_s)
-        _checked_to_read(connection, file)
-        return connection
+        return connection if _checked_to_read(connection, file) == VERSION else _newer_copy(connection, file)
     except BaseException:
         connection.close()
         raise
+    try:
+        connect(file, read_only=False, busy_s=busy_s).close()  # which brings it up to date
+    except HistoryError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _NOT_WRITABLE:
+            return _newer_copy(connection, file)
+        connection.close()
+        raise
     connection.close()
-    connect(file, read_only=False, busy_s=busy_s).close()  # which brings it up to date
     return _open(file, "ro", busy_s)
+
+
+def _newer_copy(older: sqlite3.Connection, file: Path) -> sqlite3.Connection:
+    """Return a connection to a copy that is brought up to date, of one that cannot be; the other one is closed."""
+    # Without a name it is a file that SQLite takes away with the connection.
+    copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    try:
+        with contextlib.closing(older):
+            older.backup(copy)
+        _migrate(copy, file)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+# One statement sees one moment: another process may be making the file.
+_WHAT_IT_IS: Final = """
+SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id),
+    (SELECT count(*) FROM sqlite_master)
+"""
 
 
 def _check(connection: sqlite3.Connection, file: Path) -> int:
     """Return the version of the schema of a history, 0 for an empty file; raise if it is none, or a newer one."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version: int
+    version, application, tables = connection.execute(_WHAT_IT_IS).fetchone()
     if application != APPLICATION_ID and (tables or application or version):
         raise HistoryError(f"{file} is not a history, but a database of something else: name another file")
     if version > VERSION:
@@ -260,16 +301,34 @@ def _checked_to_read(connection: sqlite3.Connection, file: Path) -> int:
     return version
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, file: Path) -> None:
+def _switch_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:
+    until = elapsed_clock() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            # This alone SQLite does not wait for, if another process does the same.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or elapsed_clock() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, file: Path, busy_s: float) -> None:
     version = _check(connection, file)
     # Before the first write: it cannot be changed in a transaction. A commit then waits for no disk.
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    _switch_to_wal(connection, busy_s)
     connection.execute("PRAGMA synchronous = NORMAL")
     if version == VERSION:
         # A disk that is full, or a file that may not be written to, is told here and not after the first burst.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
         return
+    _migrate(connection, file)
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it meanwhile.
@@ -288,7 +347,9 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path) -> None:
 def sentence_of(error: sqlite3.Error | OSError, path: str | os.PathLike[str]) -> str:
     """Return what is wrong with the history at `path`, in a sentence that names it."""
     said = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    if "locked" in said or "busy" in said:
+    if isinstance(error, FileExistsError | NotADirectoryError) and (other := in_the_way(Path(path))):
+        why = other
+    elif "locked" in said or "busy" in said:
         why = "another process has locked it"
     elif "malformed" in said or "not a database" in said:
         why = f"it is damaged ({said}): move it away, and a new one is begun"
@@ -296,9 +357,19 @@ def sentence_of(error: sqlite3.Error | OSError, path: str | os.PathLike[str]) ->
         why = "it may only be read"
     elif "full" in said:
         why = "the disk is full"
+    elif "disk I/O error" in said:
+        why = f"it cannot be read or written ({_named(error)}): the disk may fail, or a limit be reached (ulimit -f)"
+    elif "unable to open" in said:
+        why = f"it cannot be opened ({_named(error)}): this user may have no right to it, or to the folder it is in"
     else:
         why = said
     return f"the history {os.fspath(path)} cannot be used: {why}"
+
+
+def _named(error: sqlite3.Error | OSError) -> str:
+    """Return what an error says, with SQLite's name for it, which is more exact."""
+    name = getattr(error, "sqlite_errorname", None)
+    return f"{error}, {name}" if name else str(error)
 
 
 def microseconds(moment: datetime) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from atrio import events
+from atrio._notes import shortened
 from atrio._text import cut, encodable, encoded_size, utf8_size
 from atrio.events._envelope import SCHEMA
 
@@ -21,14 +22,16 @@ _LARGEST_INT: Final = 2**53 - 1
 _LARGEST_FLOAT: Final = 1.7976931348623157e308
 _SHORT_ENOUGH: Final = 400
 """Characters of text in a line that need not be cut, even if each of them is escaped."""
-_LONG_TEXTS: Final = frozenset({"error_message", "error_stack"})
+_ERRORS: Final = ("error_message", "error_stack")
+_NOTES: Final = "metadata"
+_LONG_TEXTS: Final = frozenset({*_ERRORS, _NOTES})
 _NAMES: Final = frozenset({"provider", "model", "finish_reason"})
 _LONGEST_NAME: Final = 100
 """Bytes of what others named: no id, so that it need not be whole."""
 _LONGEST_TEXTS: Final = 3000
 """Bytes of all texts of a line in JSON: with names, numbers and the host's own the line stays below 4,096."""
 _LEAST_ROOM: Final = 300
-"""Bytes that are left for a message and a stack, however long the ids are."""
+"""Bytes that are left for a message, a stack and what was noted, however long the ids are."""
 _MOST_LOOKED_AT: Final = 4096
 """Characters at the begin and at the end of a text: more than a line holds."""
 _MOST_REMEMBERED: Final = 4096
@@ -189,8 +192,13 @@ def _cut_long_texts(fields: dict[str, Any], shape: _Shape, measure: _Measure) ->
     if sum(map(len, long_texts)) + sum(map(len, ids)) <= _SHORT_ENOUGH:
         return
     left = max(_LONGEST_TEXTS - sum(map(measure.size_of, ids)), _LEAST_ROOM)
+    notes = fields.get(_NOTES)
+    if notes is not None:
+        is_alone = not any(fields[name] for name in _ERRORS)
+        fields[_NOTES] = shortened(notes, left if is_alone else left // 3, measure.size_of)
+        left -= measure.size_of(fields[_NOTES])
     # The stack repeats the message, so the message gets the smaller part.
     sizes = {"error_message": left // 3, "error_stack": left - left // 3}
-    for name in shape.long_texts:
-        if fields[name] is not None:
-            fields[name] = cut(fields[name], sizes[name], measure.size_of)
+    for name, size in sizes.items():
+        if name in shape.long_texts and fields[name] is not None:
+            fields[name] = cut(fields[name], size, measure.size_of)

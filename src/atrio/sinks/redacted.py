@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from atrio._notes import without
 from atrio._text import LONGEST_MESSAGE
 from atrio.events import _levels as levels
 from atrio.events._observing import check_sink
@@ -56,7 +57,10 @@ class Redacted:
         texts = {name: value for name, value in event.__dict__.items() if isinstance(value, str)}
         # Most events have none, and that is seen fastest in all texts at once.
         if self._patterns or self._may_be_in(texts.values()):
-            changed: dict[str, Any] = {name: self.text(text) for name, text in texts.items()}
+            changed: dict[str, Any] = {
+                name: without(text, self.text) if name == "metadata" else self.text(text)
+                for name, text in texts.items()
+            }
             event = attrs.evolve(event, **changed)
         self._sink(event)
 

@@ -1,0 +1,48 @@
+"""Where a history is: its folder and its file, made for their owner alone, or what stands in their way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = ".atrio"
+"""The folder that the command keeps its histories in."""
+_IGNORED: Final = "# What ran here, which belongs to no repository.\n*\n!atrio.schema.json\n"
+_OWNERS: Final = 0o600
+_OWNERS_FOLDER: Final = 0o700
+
+
+def make_place(file: Path) -> None:
+    """Make the file of a history and the folder that it is in, as far as they are not there.
+
+    A history has the messages and tracebacks of all that ran: a file that is made here is its owner's alone, as SQLite
+    has it for the files beside it, and so is a folder called ``.atrio``, in which version control is told to leave it
+    out. What is there stays as it is.
+
+    Args:
+        file: where the history is to be.
+
+    Raises:
+        OSError: something cannot be made.
+    """
+    is_own = file.parent.name == FOLDER
+    file.parent.mkdir(mode=_OWNERS_FOLDER if is_own else 0o777, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNERS))
+    except FileExistsError:
+        return
+    # The history does not depend on it, and what is there is somebody's own.
+    if is_own:
+        with contextlib.suppress(OSError), file.with_name(".gitignore").open("x", encoding="utf-8") as ignored:
+            ignored.write(_IGNORED)
+
+
+def in_the_way(file: Path) -> str | None:
+    """Return what stands where `file` needs a folder, and what to do about it; None if nothing does."""
+    for above in file.parents:
+        if (above.is_symlink() or above.exists()) and not above.is_dir():
+            what = "a link that leads nowhere" if above.is_symlink() and not above.exists() else "a file"
+            return f"{above} is {what} and would have to be a folder: move it away, or name another place"
+    return None
