@@ -62,8 +62,11 @@ def main(names: list[str]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in 0, 1, 2:
         os.dup2(nowhere, standard)
-    for each in endpoints:
-        threading.Thread(target=each.serve_forever).start()
+    serving = [threading.Thread(target=each.serve_forever) for each in endpoints]
+    for each in serving:
+        each.start()
+    for each in serving:  # once the main thread is at its end, no thread can be started, and every request needs one
+        each.join()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What is said where atrio is installed without an extra, or interrupted while its parts are imported."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -25,6 +26,31 @@ def python(code, **streams):
     return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, **streams)
 
 
+# What the extras bring, as it is imported.
+EXTRAS = {
+    "cyclopts", "h11", "httpx2", "jinja2", "jmespath", "jsonschema_rs", "prometheus_client", "regex", "rich",
+    "stop_words", "tomlkit",
+}  # fmt: skip
+NAMES = """
+from importlib import import_module
+for module in ("", ".adapters", ".agents", ".config", ".errors", ".events", ".history", ".logs", ".sinks", ".testing"):
+    module = import_module("atrio" + module)
+    for name in module.__all__:
+        try:
+            getattr(module, name)
+        except ModuleNotFoundError as error:
+            print(module.__name__, name, error, sep=":")
+"""
+
+
+def others_are_there(module):
+    """Skip where another module of the extras is missing: which one is named first is nobody's business."""
+    for other in sorted(EXTRAS - {module}):
+        pytest.importorskip(
+            other, reason=f"the extras are not installed: there is no {other}, which may be named first"
+        )
+
+
 def command(before, *arguments):
     return python(COMMAND.format(before=before, arguments=arguments))
 
@@ -38,6 +64,8 @@ def without(module):
     [("cyclopts", ["--help"]), ("jinja2", RUN), ("regex", RUN), ("stop_words", RUN)],
 )
 def test_the_command_says_what_to_install(module, arguments):
+    if module != "cyclopts":  # it is what the command imports first
+        others_are_there(module)
     ended = command(without(module), *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == f"atrio: the command {INSTALL.format(module)}\n"
@@ -54,9 +82,9 @@ def test_so_does_the_module(tmp_path):
 
 
 def test_another_missing_module_stays_what_it_is():
-    ended = command(without("atrio.cli._exits"), "run", "none")
+    ended = command(without("atrio.cli"), "run", "none")
     assert ended.returncode == 1
-    assert ended.stderr.endswith("ModuleNotFoundError: import of atrio.cli._exits halted; None in sys.modules\n")
+    assert ended.stderr.endswith("ModuleNotFoundError: import of atrio.cli halted; None in sys.modules\n")
 
 
 def test_a_closed_stderr_is_told_nothing():
@@ -73,9 +101,23 @@ def test_an_interrupt_while_its_parts_are_imported_is_quiet():
     ("name", "module"), [("TextAnalyzer", "regex"), ("TextAnalyzer", "stop_words"), ("ReportWriter", "jinja2")]
 )
 def test_an_agent_says_what_to_install(name, module):
+    if module == "stop_words":
+        others_are_there(module)
     ended = python(f"import sys; {without(module)}\nfrom atrio.agents import {name}")
     assert ended.returncode == 1
     assert ended.stderr.endswith(f"ModuleNotFoundError: {name} {INSTALL.format(module)}\n")
+
+
+def test_without_any_extra_every_public_name_works_or_says_what_to_install():
+    ended = python(f"import sys; sys.modules.update(dict.fromkeys({sorted(EXTRAS)}))\n{NAMES}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    told = re.compile(
+        r"(atrio\.\w+):(\w+):\2 needs the extra \"(\w+)\": pip install 'atrio\[\3\]' \(there is no module '\w+'\)"
+    )
+    matches = [told.fullmatch(line) for line in ended.stdout.splitlines()]
+    assert None not in matches, ended.stdout
+    needing = {(match[1], match[3]) for match in matches}
+    assert needing == {("atrio.agents", "cli"), ("atrio.config", "cli"), ("atrio.testing", "testing")}
 
 
 def test_the_server_of_chat_completions_says_what_to_install():

@@ -21,21 +21,40 @@ HEAVY = [
     *("tomlkit", "tomllib", "atrio.agents", "atrio.config"),
 ]
 
+SHOWING_HELPS = f"""
+from atrio.__main__ import main
+for arguments in {HELPS!r}:
+    print(end=chr(0), flush=True)
+    assert main(arguments) == 0
+"""
+
 
 def test_version(atrio):
     assert atrio("--version").out == f"atrio {__version__}\n"
 
 
-@pytest.mark.parametrize("columns", [80, 200])
+@pytest.fixture(scope="module", params=[80, 200])
+def helps(request):
+    """The width of a terminal, and all helps there by their arguments."""
+    # A process of its own for each width: a console may keep for ever the one that it found first.
+    done = subprocess.run(
+        [sys.executable, "-c", SHOWING_HELPS],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env={**os.environ, "COLUMNS": str(request.param), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return request.param, dict(zip(HELPS, done.stdout.split("\0")[1:], strict=True))
+
+
 @pytest.mark.parametrize("arguments", HELPS)
-def test_help_fits_and_goes_to_stdout(atrio_process, arguments, columns):
-    # In a process of its own: a console may keep for ever the width that it found first.
-    ended = atrio_process(*arguments, COLUMNS=str(columns))
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.out.startswith("Usage: atrio ")
-    assert max(map(len, ended.out.splitlines())) <= columns
-    assert "\x1b" not in ended.out
-    _, _, examples = ended.out.rpartition("Example")
+def test_help_fits_and_goes_to_stdout(helps, arguments):
+    columns, out = helps[0], helps[1][arguments]
+    assert out.startswith("Usage: atrio ")
+    assert max(map(len, out.splitlines())) <= columns
+    assert "\x1b" not in out
+    _, _, examples = out.rpartition("Example")
     assert all(line.startswith("  ") for line in examples.splitlines()[1:] if line), "an example is broken"
 
 
@@ -77,7 +96,11 @@ def directory(atrio, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("arguments", HELPS)
+def test_no_arguments_are_a_question_for_help(atrio):
+    assert atrio() == atrio("--help")
+
+
+@pytest.mark.parametrize("arguments", [each for each in HELPS if each])
 def test_every_example_works(atrio, directory, arguments):
     lines = examples_in(atrio(*arguments).out)
     assert lines

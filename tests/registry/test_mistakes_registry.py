@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from functools import partial
 
 import pytest
 from trio.testing import wait_all_tasks_blocked
@@ -21,12 +22,10 @@ from atrio.testing import run_in_virtual_time
 
 def definition(capability="work", takes="text", gives="text", **others):
     return AgentDefinition(
-        agent_class="TextCleaner",
-        module_path="atrio.agents",
         capabilities=[capability] if isinstance(capability, str) else capability,
         input_schema=takes,
         output_schema=gives,
-        **others,
+        **{"agent_class": "TextCleaner", "module_path": "atrio.agents"} | others,
     )
 
 
@@ -112,6 +111,8 @@ def test_30_greedy_planning_failed_where_a_chain_existed():
 
 
 def test_31_the_built_ins_could_neither_import_nor_chain():
+    for package in ("httpx2", "jinja2", "jmespath", "jsonschema_rs", "regex", "stop_words"):
+        pytest.importorskip(package, reason=f"the ready-made agents need the extra `cli`: there is no {package}")
     registry = registry_of(BUILT_IN_AGENTS)
     told = {
         "json_transformer": {"expression": "@"},
@@ -149,11 +150,13 @@ async def test_32_load_balancing_was_a_semaphore(nursery, autojump_clock):
 
 
 def test_32_resource_requirements_were_ignored():
-    registry = registry_of({
-        "greedy": definition(resource_requirements=ResourceRequirements(memory_mb=10**12)),
-        "crowd": definition(resource_requirements=ResourceRequirements(cpu_cores=10**6)),
-        "modest": definition(resource_requirements=ResourceRequirements(memory_mb=1), scores={"work": 0.1}),
-    })  # fmt: skip
+    stuck = partial(definition, agent_class="Stuck", module_path="role_agents")
+    agents = {
+        "greedy": stuck(resource_requirements=ResourceRequirements(memory_mb=10**12)),
+        "crowd": stuck(resource_requirements=ResourceRequirements(cpu_cores=10**6)),
+        "modest": stuck(resource_requirements=ResourceRequirements(memory_mb=1), scores={"work": 0.1}),
+    }
+    registry = registry_of(agents, allowed_modules=["role_agents"])
     first, *others = registry.rank("work")
     assert first.agent_id == "modest"
     assert [each.availability for each in others] == [0, 0]

@@ -26,9 +26,10 @@ seen = []
 
 def watch(event, arguments):
     if event.startswith(DANGEROUS) and event not in FINE:
-        # Code of an allowed module is compiled and run as it is imported.
+        # Code of an allowed module is compiled and run as it is imported; atrio's own have been, unless the extra that
+        # they need is not installed: then they are tried anew each time.
         where = getattr(arguments[0], "co_filename", "") or (arguments[1] if event == "compile" else "")
-        if "/allowed/" not in str(where):
+        if not any(allowed in str(where) for allowed in ("/allowed/", "/atrio/agents/")):
             seen.append(f"{event}{arguments!r}"[:200])
 
 
