@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 
 import pytest
@@ -320,3 +321,35 @@ class TestMisuse:
         ended = atrio("run", "text-report", "none.txt")
         assert (ended.code, ended.out) == (2, "")
         assert ended.err == "atrio: 'none.txt' cannot be read: No such file or directory.\n"
+
+
+class TestAHistoryThatCannotBeUsed:
+    def test_an_interrupt_while_it_is_closed_takes_no_result_away(self, atrio, monkeypatch):
+        """Closing may wait for another process."""
+
+        def interrupted(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("atrio.history.HistorySink.close", interrupted)
+        ended = atrio("run", "text-report", "--value", '"Tides rise."')
+        assert ended.code == 130
+        assert "| Words | 2 |" in ended.out
+
+    @pytest.mark.parametrize("place", ["folder", "name too long", "pipe"])
+    def test_a_run_is_none_the_worse(self, atrio, tmp_path, place):
+        path = tmp_path / ".atrio" / "history.db"
+        path.parent.mkdir()
+        options = []
+        if place == "folder":
+            path.mkdir()
+        elif place == "pipe":
+            os.mkfifo(path)
+        else:
+            options = ["--history", "x" * 300]
+        ended = atrio("run", "text-report", "--value", '"Tides rise."', *options)
+        assert ended.code == 0
+        assert "| Words | 2 |" in ended.out
+        assert "; nothing more is kept." in ended.err
+        looked = atrio("status", *options)
+        assert (looked.code, looked.out) == (2, "")
+        assert looked.err.startswith("atrio: ")

@@ -130,6 +130,18 @@ async def test_the_last_look_is_when_it_is_closed(path, monkeypatch, autojump_cl
     assert [each.subject for each in told if isinstance(each, AlertRaised)] == ["triage"]
 
 
+async def test_what_ended_last_does_not_wait_for_the_next_run(path, autojump_clock, monkeypatch):
+    """The first end is looked at, and those that soon follow are not; then it is quiet."""
+    monkeypatch.undo()  # of looking at each end
+    with watched(path) as told:
+        await run_all(1, 1, 1, -1, -1, -1)
+        assert told == []
+        await trio.sleep(6)
+        assert summed_up(told) == [("alert.raised", *FAILING)]
+        await trio.sleep(600)
+        assert len(told) == 1
+
+
 @pytest.mark.parametrize("runs_before", [0, 1])
 async def test_a_history_that_is_locked_is_looked_at_later(path, monkeypatch, autojump_clock, runs_before):
     monkeypatch.setattr(module, "_BUSY_S", 0.0)

@@ -168,6 +168,7 @@ class TestAFileOfTheFirstVersion:
             if os.geteuid() == 0:
                 os.seteuid(65534)
             print(read(sys.argv[1]))
+            os.seteuid(os.getuid())  # for what is written at the end, as by coverage
         """
         with tempfile.TemporaryDirectory() as name:
             Path(name).chmod(0o755)

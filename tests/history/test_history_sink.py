@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 import trio
-from history_cases import ONCE, batches, double, fail_with, flaky, kept, pipeline_of, run_of
+from history_cases import LEFT_OUT, ONCE, batches, double, fail_with, flaky, kept, pipeline_of, refuse, run_of
 
 from atrio import CircuitBreaker, Pipeline, SinkWarning, Stage, observe, observe_only
 from atrio.events import BreakerOpened, PipelineEnd, PipelineStart, StageEnd, StageStart, TaskStart
@@ -70,6 +70,18 @@ class TestWhatIsKept:
         [detail] = seen
         assert (detail.tasks.successful, detail.tasks.running, detail.run.total) == (15, 1, 20)
         assert detail.run.successful == 15
+
+    @pytest.mark.parametrize("burst", [4096, 3])
+    def test_a_batch_knows_of_how_many_tasks_a_stage_was_skipped(self, path, monkeypatch, burst):
+        """Its own status does not tell: all of its tasks succeeded."""
+        monkeypatch.setattr("atrio.history._writer._LARGEST_BURST", burst)
+        pipeline = pipeline_of(refuse, double, config=LEFT_OUT)
+        with kept(path) as history, observe_only(history):
+            run_in_virtual_time(lambda: batches().map(pipeline, range(9)))
+            run_in_virtual_time(lambda: batches().map(pipeline_of(double), range(9)))
+        fine, skipping = run_of(path).run, run_of(path, 1).run
+        assert (skipping.state, skipping.successful, skipping.failed, skipping.skipped) == ("success", 9, 0, 9)
+        assert (fine.successful, fine.skipped) == (9, 0)
 
     def test_breakers_and_calls_of_models_are_kept(self, path):
         breaker = CircuitBreaker("shop", failure_threshold=1)

@@ -1,5 +1,6 @@
 """What happens where a history cannot be written: for good, for a while, or no longer there."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import trio
 from history_cases import batches, double, fail_with, kept, pipeline_of, run_of
 
 from atrio import AtrioError, SinkWarning, observe_only
-from atrio.history import History, HistoryError, HistorySink
+from atrio.history import History, HistoryError, HistorySink, alerts_in
 from atrio.history import _writer as module
 from atrio.history.schema import VERSION
 from atrio.testing import run_in_virtual_time
@@ -29,7 +30,7 @@ def path(tmp_path):
 @pytest.fixture
 def impatient(monkeypatch):
     """Wait for other processes, and between tries, for a moment only; and say at once what is wrong."""
-    for name in ("_BUSY_S", "_FIRST_PAUSE_S", "_LONGEST_PAUSE_S"):
+    for name in ("_BUSY_S", "_BUSY_SHORT_S", "_FIRST_PAUSE_S", "_LONGEST_PAUSE_S"):
         monkeypatch.setattr(module, name, 0.01)
     monkeypatch.setattr(module, "_PATIENT_S", 0.0)
 
@@ -110,6 +111,19 @@ class TestForGood:
         [sentence] = sentences
         assert sentence.endswith("; nothing more is kept")
 
+    @pytest.mark.parametrize("name", ["x" * 300, "pipe"])
+    def test_names_that_no_file_has(self, tmp_path, name):
+        path = tmp_path / name
+        if name == "pipe":
+            os.mkfifo(path)
+        sentences = []
+        run_with(HistorySink(path, on_problem=sentences.append))
+        [sentence] = sentences
+        assert sentence.endswith("; nothing more is kept")
+        for reading in (History, alerts_in):
+            with pytest.raises(HistoryError, match=r"too long|no regular file"):
+                reading(path)
+
     def test_by_default_a_warning_says_it(self, tmp_path):
         with pytest.warns(SinkWarning, match="which is a folder"):
             run_with(HistorySink(tmp_path))
@@ -167,6 +181,7 @@ class TestForGood:
                 assert trio.run(pipeline.execute, 2).output == 2
             with History(sys.argv[1]) as history:
                 print([run.state for run in history.runs()])
+            os.seteuid(os.getuid())  # for what is written at the end, as by coverage
         """
         # Not in pytest's own folder, which another user cannot enter.
         with tempfile.TemporaryDirectory() as name:
@@ -179,6 +194,48 @@ class TestForGood:
         sentence, shown = said.stdout.splitlines()
         assert "it may only be read; nothing more is kept" in sentence
         assert shown == "['success']"
+
+    def test_a_folder_that_may_not_be_entered(self):
+        """From the begin, and from the middle on, when what is open already is still written."""
+        program = """
+            import encodings.ascii  # who may not enter Python's own folders cannot import later
+            import os, sys
+            import trio
+            from atrio import Pipeline, Stage, observe_only
+            from atrio.history import AlertSink, History, HistoryError, HistorySink
+
+            async def echo(value):
+                return value
+
+            folder = os.path.dirname(sys.argv[1])
+            pipeline = Pipeline("echo").add_stage(Stage("echo", echo))
+            if os.geteuid() == 0:
+                os.seteuid(65534)
+            os.mkdir(folder)
+            for _ in range(2):
+                with HistorySink(sys.argv[1], on_problem=print) as history, AlertSink(history) as alerts:
+                    with observe_only(history, alerts):
+                        trio.run(pipeline.execute, 1)
+                        os.chmod(folder, 0)
+                        assert trio.run(pipeline.execute, 2).output == 2
+            try:
+                History(sys.argv[1])
+            except HistoryError as error:
+                print(error)
+            os.chmod(folder, 0o700)
+            with History(sys.argv[1]) as history:
+                print([run.state for run in history.runs()])
+        """
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name, "kept")
+            folder.parent.chmod(0o777)
+            command = [sys.executable, "-c", textwrap.dedent(program), folder / "history.db"]
+            said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        assert said.stderr == "", said.stderr
+        sentence, reading, shown = said.stdout.splitlines()
+        assert sentence.endswith("Permission denied; nothing more is kept")
+        assert reading.endswith("Permission denied")
+        assert shown == "['success', 'success']"
 
 
 class TestForAWhile:

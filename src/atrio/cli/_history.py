@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +86,8 @@ def keeping_history(options: Options, configuration: Configuration) -> AbstractC
     path = history_path(options.history, configuration)
     if options.history is None and not configuration.monitoring.enabled:
         return contextlib.nullcontext()
-    if path.is_dir():
+    # Of one that nobody named the sink says what is wrong, and the run goes on.
+    if options.history is not None and os.path.isdir(path):  # noqa: PTH112 - it never raises
         raise Refused(
             f"the history {str(path)!r} is a directory: name a file in it, such as {str(path / FILE.name)!r}."
         )
@@ -125,7 +127,7 @@ def a_history(named: Path | None, configuration: Configuration) -> Generator[His
     from atrio.history import History, HistoryError  # noqa: PLC0415 - as above
 
     path = history_path(named, configuration)
-    if not path.exists():
+    if _is_missing(path):
         if named is not None:
             raise Refused(f"there is no history {str(path)!r}: atrio run and atrio batch make one.")
         yield None
@@ -135,3 +137,14 @@ def a_history(named: Path | None, configuration: Configuration) -> Generator[His
             yield history
     except HistoryError as error:
         raise Refused(as_sentence(str(error))) from error
+
+
+def _is_missing(path: Path) -> bool:
+    """Say whether there is surely no file; whether one that cannot be looked at is a history, opening it tells."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False

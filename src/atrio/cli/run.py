@@ -66,7 +66,8 @@ async def ran(
     history = keeping_history(options, configuration)
     with logging_as(options), history:
         result = await _result_of(known.build(), task)
-    write_out(_rendered(result, options))
+        # Before the history is closed, which may wait for another process.
+        write_out(_rendered(result, options))
     if options.format is None and result.usage.calls and options.shown_level.value <= LogLevel.INFO.value:
         say(used(result.usage))
     debugged = options.shown_level is LogLevel.DEBUG

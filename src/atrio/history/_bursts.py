@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from math import isnan
 from typing import Any, Final
@@ -59,10 +60,13 @@ _RUNS: Final = _Table(
     "started_us = CASE excluded.state WHEN 'running' THEN excluded.started_us ELSE started_us END, "
     "total = coalesce(excluded.total, total), max_concurrent = coalesce(excluded.max_concurrent, max_concurrent), "
     + _updated(
-        "state duration_s process successful failed skipped timed_out cancelled not_started throughput_per_s "
-        "efficiency error_type error_message error_stack"
-    ),
+        "state duration_s process successful failed timed_out cancelled not_started throughput_per_s efficiency "
+        "error_type error_message error_stack"
+    )
+    # Of a batch it is counted as its tasks end.
+    + ", skipped = CASE WHEN kind = 'batch' AND excluded.state != 'running' THEN skipped ELSE excluded.skipped END",
 )
+_SKIPPED: Final = "UPDATE runs SET skipped = skipped + ? WHERE run_id = ? AND kind = 'batch'"
 _STARTED: Final = "started_us = CASE excluded.status WHEN 'running' THEN excluded.started_us ELSE started_us END, "
 _STAGES: Final = _Table(
     "stages",
@@ -122,6 +126,7 @@ class Burst:
         self._model_calls: list[_Row] = []
         self._breakers: list[_Row] = []
         self._progress: dict[str | None, _Row] = {}
+        self._skipped: Counter[str | None] = Counter()
         self._takers: dict[type[Any], Callable[[Any], None]] = {
             events.PipelineStart: self._pipeline_start,
             events.StageStart: self._stage_start,
@@ -169,6 +174,8 @@ class Burst:
         row[_COUNTS:] = counts
 
     def _pipeline_end(self, event: events.PipelineEnd) -> None:
+        if event.parent_task_id is not None and event.status == "degraded":
+            self._skipped[event.parent_run_id] += 1
         self._end_run(
             event,
             "pipeline",
@@ -283,6 +290,8 @@ class Burst:
                 _insert(connection, table, list(rows))
         for row in self._progress.values():
             connection.execute(_PROGRESS, row)
+        for run_id, count in self._skipped.items():
+            connection.execute(_SKIPPED, (count, run_id))
 
 
 def _running_stage(event: events.StageStart) -> _Row:

@@ -33,6 +33,24 @@ FROM tasks INDEXED BY tasks_by_duration WHERE run_id = ?
 RANKED: Final = """
 SELECT duration_s FROM tasks WHERE run_id = ? AND duration_s IS NOT NULL ORDER BY duration_s {way} LIMIT 1 OFFSET ?
 """
+# A clock of tests may have counted any number of seconds.
+_END: Final = "started_us + CAST(min(max(coalesce(duration_s, 0.0), 0.0), 1e9) * 1e6 AS INTEGER)"
+# Tasks are begun in their order: those that ended last are among the last, and of a million not all are looked at.
+LAST_SEEN: Final = f"""
+SELECT max(at_us) FROM (
+    SELECT started_us AS at_us FROM runs WHERE run_id = :run
+    UNION ALL SELECT seen_us FROM runs JOIN processes ON processes.id = runs.process
+        WHERE run_id = :run AND (closed = 1 OR processes.id IN ({{dead}}))
+    UNION ALL SELECT {_END} FROM stages WHERE run_id = :run
+    UNION ALL SELECT at_us FROM retries WHERE run_id = :run
+    UNION ALL SELECT at_us FROM model_calls WHERE run_id = :run
+    UNION ALL SELECT * FROM (SELECT {_END} FROM tasks WHERE run_id = :run ORDER BY task_index DESC LIMIT 10000)
+    UNION ALL SELECT * FROM (SELECT {_END} FROM runs WHERE parent_run_id = :run ORDER BY run_id DESC LIMIT 10000)
+)
+"""  # noqa: S608 - our own words
+NAMES: Final = """
+SELECT DISTINCT name FROM runs INDEXED BY runs_on_top_by_name WHERE parent_run_id IS NULL
+"""
 MODELS: Final = """
 SELECT stage_id, agent_id, provider, model, count(*), count(error_type), coalesce(sum(input_tokens), 0),
     coalesce(sum(output_tokens), 0), coalesce(sum(duration_s), 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -15,6 +14,7 @@ from atrio._stamps import elapsed_clock, utc_now
 from atrio.history._bursts import Burst
 from atrio.history.marks import Mark
 from atrio.history.processes import HEARTBEAT_S, close_process, mark_interrupted, register, say_alive
+from atrio.history.places import file_at
 from atrio.history.retention import Purge
 from atrio.history.schema import HistoryError, connect, microseconds, sentence_of
 
@@ -28,7 +28,9 @@ _LARGEST_BURST: Final = 4096
 TOO_MANY: Final = 100_000
 """Events that wait at most while nothing can be written: some 70 MB."""
 _BUSY_S: Final = 2.0
-"""Seconds that opening, and each transaction, waits for another process."""
+"""Seconds that a transaction waits for another process."""
+_BUSY_SHORT_S: Final = 0.25
+"""The same of opening, and once it was waited for in vain: whoever closes meanwhile is not kept for long."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 """Seconds between two tries to write what could not be written."""
@@ -226,7 +228,7 @@ class Writer:
         if self._trouble is not None or now - self._seen_at >= HEARTBEAT_S:
             say_alive(self._opened(), self._process)
             self._seen_at = now
-            self._trouble = None
+            self._forget_trouble()
         if now - self._purged_at >= _PURGE_EVERY_S:
             self._purge, self._purged_at = Purge(self._opened(), self._oldest()), now
         return True
@@ -234,25 +236,34 @@ class Writer:
     def _opened(self) -> sqlite3.Connection:
         """Return the connection to the file that is at the path now."""
         connection = self._connection
-        if connection is not None and self._file == file_at(self._path):
-            return connection
         if connection is not None:
+            if not self._was_moved():
+                return connection
             # SQLite sees, too, that it was moved, and leaves alone what is there now.
             connection.close()
             self._connection = None
             self.problems.append(f"the history {self._path} was moved or removed: another one is begun there")
         return self._open()
 
+    def _was_moved(self) -> bool:
+        try:
+            return self._file != file_at(self._path)
+        except OSError:  # who may not look there can still write to what he has opened
+            return False
+
     def _open(self) -> sqlite3.Connection:
-        connection = connect(self._path, read_only=False, busy_s=_BUSY_S)
+        # Whoever enters waits no longer for it either: it is opened again in the thread.
+        connection = connect(self._path, read_only=False, busy_s=_BUSY_SHORT_S)
         try:
             self._process = register(connection)
             self._purge = Purge(connection, self._oldest(), self._process)
         except sqlite3.Error as error:
             connection.close()
             raise HistoryError(sentence_of(error, self._path)) from error
-        self._file = file_at(self._path)
+        with contextlib.suppress(OSError):
+            self._file = file_at(self._path)
         self._connection = connection
+        self._wait_for_others(_BUSY_S)
         return connection
 
     def _oldest(self) -> int:
@@ -277,7 +288,7 @@ class Writer:
         for mark in self._marks:
             mark.settle(is_kept=True)
         self._burst, self._marks = None, []
-        self._trouble, self._pause_s = None, _FIRST_PAUSE_S
+        self._forget_trouble()
         if not self.queue:
             self.is_behind = False
 
@@ -305,6 +316,7 @@ class Writer:
                 connection.execute("ROLLBACK")
         if self._trouble is None:
             self._since = elapsed_clock()
+            self._wait_for_others(_BUSY_SHORT_S)
         self._trouble = error
         self.is_behind = True
         for mark in (*self._marks, *islice(self.queue.copy(), self._asked)):
@@ -312,6 +324,15 @@ class Writer:
                 mark.settle(is_kept=False)
         if elapsed_clock() - self._since >= _PATIENT_S and not self._closing:
             self._say_of_trouble("what happens waits in memory until it can be written")
+
+    def _forget_trouble(self) -> None:
+        if self._trouble is not None:
+            self._trouble, self._pause_s = None, _FIRST_PAUSE_S
+            self._wait_for_others(_BUSY_S)
+
+    def _wait_for_others(self, busy_s: float) -> None:
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}").fetchone()
 
     def _say_of_trouble(self, consequence: str) -> None:
         if self._trouble is not None and consequence not in self._told:
@@ -350,12 +371,3 @@ class Writer:
 def _may_pass(error: sqlite3.Error | HistoryError, codes: frozenset[int]) -> bool:
     cause = error.__cause__ if isinstance(error, HistoryError) else error
     return isinstance(cause, OSError) or (isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in codes)
-
-
-def file_at(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return what tells the file at `path` from every other one, or None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - in half the time of Path.stat(), before each burst
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -8,12 +8,14 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 import attrs
+import trio
 
 from atrio import events
 from atrio._context import current_run
@@ -25,12 +27,12 @@ from atrio.events import AlertRaised, AlertResolved, emit
 from atrio.events import _levels as levels
 from atrio.events._observing import warn_of_observer
 from atrio.history import findings
-from atrio.history._writer import file_at
 from atrio.history.alerts import BREAKER_OPENED, Finding, Thresholds, evaluate
 from atrio.history.open_breakers import Breakers
+from atrio.history.places import file_at
 from atrio.history.processes import own_identity
 from atrio.history.raised import Alert, open_alerts, record
-from atrio.history.schema import HistoryError, connect, microseconds
+from atrio.history.schema import HistoryError, connect, microseconds, sentence_of
 
 if TYPE_CHECKING:
     from atrio.events import Event
@@ -89,15 +91,15 @@ class AlertSink:
     when none of that name is open in any process that lives: the last one has closed, or its process has ended and
     what ran there then has reached its end elsewhere.
 
-    It looks when a run ends that is inside of no other, when a batch tells of its progress, each five seconds at most,
-    and for the last time when it is closed: it is a context manager. A breaker is told of at once. What cannot be read
+    It looks when a run ends that is inside of no other or a batch tells of its progress, unless it has looked in the
+    last five seconds; five seconds after such an end; and for the last time when it is closed: it is a context manager. A breaker is told of at once. What cannot be read
     or written is let be: the history's own sink says so.
 
     Args:
         history: the sink that keeps the history, which must hear each event before this one.
         thresholds: what is too much.
-        on_alert: called with each event that is emitted, in the run's own task, so that it must be quick. If it raises,
-            that is reported once through ``warnings``, and it is not called again.
+        on_alert: called with each event that is emitted, in the thread of the run and as part of it, so that it must be
+            quick. If it raises, that is reported once through ``warnings``, and it is not called again.
 
     Raises:
         TypeError: `on_alert` cannot be called.
@@ -123,6 +125,7 @@ class AlertSink:
         self._found: deque[tuple[type[AlertRaised | AlertResolved], Finding]] = deque()
         self._emitting = False
         self._looked_at = -inf
+        self._will_look = self._is_closed = False
         # What ended since the last look, and what since the one before it: what is just written may not be read yet.
         self._ended, self._ended_before = _Ended(), _Ended()
         self._passed: dict[str, datetime] = {}
@@ -155,6 +158,7 @@ class AlertSink:
     def close(self) -> None:
         """Look for the last time, if anything ended since the last one, and let go of the history."""
         with self._lock:
+            self._is_closed = True
             if self._ended or self._ended_before or self._passed or self._opened or self._closed:
                 # Only now: while something runs it is soon enough at the next look, and nobody waits.
                 self._history.flush()
@@ -190,6 +194,8 @@ class AlertSink:
         if event.status in _PASSED:
             self._passed[name] = max(self._passed.get(name, began), began)
         self._look_if_due()
+        # If nothing more happens, what ended last must not wait for the next run.
+        self._look_later()
 
     def _went_on(self, event: events.BatchProgress) -> None:
         name = encodable(event.batch)
@@ -226,6 +232,27 @@ class AlertSink:
         if elapsed_clock() - self._looked_at >= _PERIOD_S:
             self._look()
 
+    def _look_later(self) -> None:
+        if self._will_look or self._is_closed:
+            return
+        try:
+            trio.lowlevel.spawn_system_task(self._wait_and_look, context=copy_context())
+        except RuntimeError:  # no loop of Trio's runs in this thread
+            return
+        self._will_look = True
+
+    async def _wait_and_look(self) -> None:
+        try:
+            # What is just written may not be read yet; then once more.
+            while self._working and not self._is_closed and (self._ended or self._ended_before):
+                await trio.sleep(_PERIOD_S)
+                with self._lock:
+                    if not self._is_closed:
+                        self._look()
+                self._emit_found()
+        finally:
+            self._will_look = False
+
     def _look(self) -> None:
         self._looked_at = elapsed_clock()
         if self._judge(self._of_everything):
@@ -261,7 +288,10 @@ class AlertSink:
     def _connected(self) -> sqlite3.Connection:
         """Return the connection to the history that is at the path now; only the history's own sink makes one."""
         path = self._history.path
-        file = file_at(path)
+        try:
+            file = file_at(path)
+        except OSError as error:
+            raise HistoryError(sentence_of(error, path)) from error
         if self._database is not None and self._file == file:
             return self._database
         self._let_go()

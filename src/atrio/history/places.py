@@ -41,8 +41,21 @@ def make_place(file: Path) -> None:
 
 def in_the_way(file: Path) -> str | None:
     """Return what stands where `file` needs a folder, and what to do about it; None if nothing does."""
-    for above in file.parents:
-        if (above.is_symlink() or above.exists()) and not above.is_dir():
-            what = "a link that leads nowhere" if above.is_symlink() and not above.exists() else "a file"
+    for above in map(str, file.parents):
+        if os.path.lexists(above) and not os.path.isdir(above):  # noqa: PTH112 - it never raises
+            what = "a file" if os.path.exists(above) else "a link that leads nowhere"  # noqa: PTH110 - as above
             return f"{above} is {what} and would have to be a folder: move it away, or name another place"
     return None
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at `path` from every other one, or None if there is none.
+
+    Raises:
+        OSError: it is not said: the folder may not be entered, for instance.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - in half the time of Path.stat(), before each burst
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino

@@ -166,7 +166,7 @@ def close_process(connection: sqlite3.Connection, process: int) -> None:
 
 def mark_interrupted(path: Path, process: int) -> None:
     """Mark the runs of this process as interrupted whose end could not be kept, if the file can be written by now."""
-    if not path.is_file():  # a new one would be made
+    if not os.path.isfile(path):  # noqa: PTH113 - it never raises; a new one would be made
         return
     here = own_identity()
     # Where it cannot, the process falls silent, and is taken for dead later.

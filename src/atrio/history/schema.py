@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,13 +193,9 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
             else, or a newer atrio made it.
     """
     file = Path(path)
-    if read_only and not file.exists():
-        why = in_the_way(file) or "none was kept yet, or it is elsewhere"
-        raise HistoryError(f"there is no history at {file}: {why}")
-    if file.is_dir():
-        raise HistoryError(f"the history cannot be at {file}, which is a folder: name a file in it")
     connection: sqlite3.Connection | None = None
     try:
+        _check_place(file, read_only=read_only)
         if read_only:
             connection = _for_reading(file, busy_s)
         else:
@@ -214,6 +211,21 @@ def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _B
             connection.close()
         raise
     return connection
+
+
+def _check_place(file: Path, *, read_only: bool) -> None:
+    """Raise if what is there is no file, which SQLite might wait for, or if nothing is there to be read."""
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if read_only:
+            why = in_the_way(file) or "none was kept yet, or it is elsewhere"
+            raise HistoryError(f"there is no history at {file}: {why}") from None
+        return
+    if stat.S_ISDIR(mode):
+        raise HistoryError(f"the history cannot be at {file}, which is a folder: name a file in it")
+    if not stat.S_ISREG(mode):
+        raise HistoryError(f"the history cannot be at {file}, which is no regular file: name another one")
 
 
 def _open(file: Path, mode: str, busy_s: float) -> sqlite3.Connection:
