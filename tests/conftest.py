@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("atrio", parent=settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("atrio")
 
 WORKERS = 8
 """The most processes that the suite is spread over: with more of them, the longest file decides how long it takes."""

@@ -337,3 +337,20 @@ def test_to_dict_has_every_field_and_both_sets_of_figures():
     assert made["stages"][0]["failures"][0]["message"] == "gone"
     assert made["errors"][0]["stage_id"] == "a"
     assert datetime.fromisoformat(made["started_at"]).tzinfo is not None
+
+
+class Unhashable(type):
+    """What makes classes that no set and no dict can hold."""
+
+    __hash__ = None
+
+    def __eq__(cls, other):
+        return cls is other
+
+
+def test_objects_of_a_class_that_cannot_be_hashed():
+    class Odd(metaclass=Unhashable):
+        def __repr__(self):
+            return "odd"
+
+    assert json_ready({"a": Odd(), "b": [1]}) == {"a": "odd", "b": [1]}

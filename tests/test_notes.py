@@ -105,6 +105,24 @@ def deep(levels):
     return value
 
 
+class Unhashable(type):
+    __hash__ = None
+
+    def __eq__(cls, other):
+        return cls is other
+
+
+class Renamed(type):
+    @property
+    def __name__(cls):
+        return "Even"
+
+
+def of_class(kind, base=object, **members):
+    """Return an object of a class that is one of `kind`."""
+    return kind("Odd", (base,), {"__slots__": (), **members})()
+
+
 @attrs.frozen
 class Hostile:
     """What stands for a value that a test's library could not write down."""
@@ -139,6 +157,10 @@ HOSTILE = {
     "many numbers": [0.1] * 1_999,
     "many names": {str(each): each for each in range(900)},
     "iterator": iter(()),
+    "of a class that cannot be hashed": of_class(Unhashable),
+    "a class that cannot be hashed": type(of_class(Unhashable)),
+    "of a class with another name": of_class(Renamed, __repr__=Unspeakable.__repr__),
+    "key of a class that cannot be hashed": {of_class(Unhashable): [of_class(Unhashable, list)]},
 }
 NOTES = st.dictionaries(
     st.sampled_from(["a", "b", "…", "\ud800", "n" * 201]) | ANY_TEXT,
@@ -194,8 +216,23 @@ def test_what_is_hidden_is_gone_and_the_rest_is_valid(notes, secret):
     text = noted(meant(notes))
     if text is not None:
         hidden = without(text, lambda each: each.replace(secret, "***"))
+        assert len(hidden) <= LONGEST
         assert secret not in hidden or hidden == '{"***":"***"}'
         read(hidden)
+
+
+@pytest.mark.parametrize(
+    ("notes", "secret", "shown"),
+    [
+        ({"row": [7] * 1_900, "tokens": 3}, "7", {"row": "<list of length 1,900, too large>", "tokens": 3}),
+        ({"text": "a" * 3_900, "tokens": 3}, "a", {"***": "***"}),
+        ({"text": "i" * 1_990, "tokens": 3}, "i", {"text": "<str of length 5,970, too large>", "tokens": 3}),
+    ],
+)
+def test_what_is_hidden_makes_it_no_longer_than_it_may_be(notes, secret, shown):
+    hidden = without(noted(notes), lambda each: each.replace(secret, "***"))
+    assert len(hidden) <= LONGEST
+    assert read(hidden) == shown
 
 
 @settings(deadline=None)
@@ -238,6 +275,12 @@ def test_any_other_text_is_cut_and_hidden_as_texts_are(text, room):
         (ValueError("no"), "ValueError('no')"),
         (Unspeakable(), "<Unspeakable, whose repr() raises>"),
         (cyclic(), [1, {"again": "<list, cyclic or nested too deep>"}]),
+        (of_class(Unhashable, __repr__=lambda _: "odd"), "odd"),
+        ([of_class(Unhashable, __repr__=lambda _: "odd")], ["odd"]),
+        (of_class(Unhashable, __repr__=lambda _: "x" * 5_000), "<str of length 5,000, too large>"),
+        (of_class(Unhashable, __repr__=Unspeakable.__repr__), "<Odd, whose repr() raises>"),
+        (of_class(Renamed, __repr__=Unspeakable.__repr__), "<Odd, whose repr() raises>"),
+        (of_class(Unhashable, list), []),
         ("x" * 5_000, "<str of length 5,000, too large>"),
         (b"x" * 5_000, "<bytes of length 5,000, too large>"),
         ([1] * 5_000, "<list of length 5,000, too large>"),
@@ -323,6 +366,13 @@ async def test_attempts_share_their_notes_and_stages_that_fail_have_theirs(autoj
     usage = {"calls": end.attempts, "input_tokens": 10 * end.attempts, "output_tokens": 0}
     notes = {f"call_{each + 1}": True for each in range(end.attempts)}
     assert json.loads(end.metadata) == result.stages[0].metadata == notes | {"last": end.attempts, "usage": usage}
+
+
+@pytest.mark.parametrize("kind", [Unhashable, Renamed])
+async def test_whatever_class_a_noted_value_has_the_run_does_not_notice(kind):
+    result, (end,) = await ends_of(noting(value=of_class(kind, __repr__=lambda _: "odd")))
+    assert result.status == "success"
+    assert json.loads(end.metadata) == {"value": "odd"}
 
 
 async def test_nothing_is_made_of_it_where_nobody_listens():

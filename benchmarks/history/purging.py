@@ -15,12 +15,14 @@ from benchmarks.history.filled import fill
 
 _LONGEST_S = 600.0
 
-# It asks for the right to write again and again, and says how long it waited for it at most; it ends with its input.
+# Once it has begun, it asks for the right to write again and again, and says how long it waited for it at most; it ends
+# with its input.
 _OTHER = """
 import select, sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0)
 longest = 0.0
-while not select.select([sys.stdin], [], [], 0.002)[0]:
+print(flush=True)
+while not longest or not select.select([sys.stdin], [], [], 0.002)[0]:
     began = time.perf_counter()
     while True:
         try:
@@ -62,6 +64,8 @@ class Purging:
             path = Path(name, "history.db")
             fill(path, alone=self._runs)
             with Popen([sys.executable, "-c", _OTHER, str(path)], stdin=PIPE, stdout=PIPE, text=True) as other:
+                if other.stdout is not None:
+                    other.stdout.readline()
                 began = perf_counter()
                 _purge(path)
                 whole_s = perf_counter() - began

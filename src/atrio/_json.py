@@ -39,7 +39,7 @@ def json_ready(value: Any) -> Any:
 
 
 def _plain(value: Any, around: tuple[int, ...]) -> Json:
-    scalar = _SCALARS.get(type(value))
+    scalar = _SCALARS.get(id(type(value)))
     if scalar is not None:
         return scalar(value)
     if id(value) in around or len(around) >= _DEEPEST:
@@ -61,12 +61,13 @@ def _real(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-_SCALARS: Final[dict[type, Callable[[Any], Json]]] = {
-    type(None): lambda _: None,
-    bool: bool,
-    int: _integer,
-    float: _real,
-    str: encodable,
+# By identity: a class may be one that cannot be hashed.
+_SCALARS: Final[dict[int, Callable[[Any], Json]]] = {
+    id(type(None)): lambda _: None,
+    id(bool): bool,
+    id(int): _integer,
+    id(float): _real,
+    id(str): encodable,
 }
 # What the value is of an object of a subclass, an enum's for instance, whatever its own methods say.
 _VALUES: Final[dict[type, Callable[[Any], Any]]] = {str: str.__str__, int: int.__int__, float: float.__float__}
@@ -75,7 +76,7 @@ _VALUES: Final[dict[type, Callable[[Any], Any]]] = {str: str.__str__, int: int._
 def _compound(value: Any, around: tuple[int, ...]) -> Json:
     for kind, value_of in _VALUES.items():
         if isinstance(value, kind):
-            return _SCALARS[kind](value_of(value))
+            return _SCALARS[id(kind)](value_of(value))
     fields = _fields_of(value)
     if fields is not None:
         return {_key(key): _plain(each, around) for key, each in fields.items()}

@@ -36,8 +36,9 @@ _LARGEST_INT: Final = 2**2048
 _LARGEST_FLOAT: Final = 1.7976931348623157e308
 _MORE: Final = "\N{HORIZONTAL ELLIPSIS}"
 _ROOM_FOR_MORE: Final = 60
-_BYTES: Final = frozenset({bytes, bytearray})
-_SIZED: Final = _BYTES | {str, list, tuple, dict, set, frozenset}
+# By identity: a class may be one that cannot be hashed.
+_BYTES: Final = frozenset(map(id, (bytes, bytearray)))
+_SIZED: Final = _BYTES | frozenset(map(id, (str, list, tuple, dict, set, frozenset)))
 _HIDDEN: Final = '{"***":"***"}'
 
 _TOLD: Final = re.compile(r'"<[^<>]+, too large>"')
@@ -104,19 +105,19 @@ def without(text: str, hide: Callable[[str], str]) -> str:
         hide: returns a text without what is to be hidden.
     """
     masked = hide(text)
-    if masked == text or parsed(masked) is not None:
+    if masked == text or (len(masked) <= LONGEST and parsed(masked) is not None):
         return masked
     entries = parsed(text)
     if entries is None:
         return masked
-    # What is hidden was a number, or went beyond a text.
+    # What is hidden was a number, went beyond a text, or is shorter than what stands for it.
     again = shortened(encodable(_encode(_masked(entries, hide))), LONGEST)
     return again if hide(again) == again else _HIDDEN
 
 
 def _masked(value: Any, hide: Callable[[str], str]) -> Any:
     """Return plain `value` with each name, text and number in it as `hide` leaves it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {hide(name): _masked(each, hide) for name, each in value.items()}
     if isinstance(value, list):
         return [_masked(each, hide) for each in value]
@@ -156,7 +157,7 @@ class _Entry:
             raise _TooLargeError
 
     def _plain(self, value: Any, around: tuple[int, ...]) -> Any:
-        scalar = _SCALARS.get(type(value))
+        scalar = _SCALARS.get(id(type(value)))
         if scalar is not None:
             return scalar(self, value)
         if id(value) in around or len(around) >= _DEEPEST:
@@ -194,7 +195,7 @@ class _Entry:
             return self._items(value, around)
         for kind, value_of in _VALUES.items():
             if isinstance(value, kind):
-                return _SCALARS[kind](self, value_of(value))
+                return _SCALARS[id(kind)](self, value_of(value))
         fields = value if type(value) is dict else _fields_of(value)
         if fields is not None:
             return self._fields(fields, around)
@@ -232,7 +233,7 @@ class _Entry:
                 return self._text(str.__str__(value.isoformat()))
             if issubclass(kind, PurePath):
                 return self._text(str.__str__(str(value)))
-            is_large = kind in _BYTES and len(value) > self._room
+            is_large = id(kind) in _BYTES and len(value) > self._room
             return self._text(_too_large(value) if is_large else str.__str__(repr(value)))
         except _TooLargeError:
             raise
@@ -240,13 +241,14 @@ class _Entry:
             return self._text(f"<{_kind(value)}, whose repr() raises>")
 
 
-_SCALARS: Final[dict[type, Callable[[_Entry, Any], Any]]] = {
-    type(None): _Entry._word,
-    bool: _Entry._word,
-    int: _Entry._integer,
-    float: _Entry._real,
-    str: _Entry._text,
+_SCALARS: Final[dict[int, Callable[[_Entry, Any], Any]]] = {
+    id(type(None)): _Entry._word,
+    id(bool): _Entry._word,
+    id(int): _Entry._integer,
+    id(float): _Entry._real,
+    id(str): _Entry._text,
 }
+_NAME: Final[Any] = type.__dict__["__name__"]
 # What the value is of an object of a subclass, an enum's for instance, whatever its own methods say.
 _VALUES: Final[dict[type, Callable[[Any], Any]]] = {str: str.__str__, int: int.__int__, float: float.__float__}
 
@@ -274,12 +276,13 @@ def _name(name: str) -> str:
 
 
 def _kind(value: object) -> str:
-    name = str(type.__getattribute__(type(value), "__name__"))
+    # A metaclass may have a name of its own.
+    name: str = _NAME.__get__(type(value))
     return encodable(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME])
 
 
 def _too_large(value: Any) -> str:
-    size = f" of length {len(value):,}" if type(value) in _SIZED else ""
+    size = f" of length {len(value):,}" if id(type(value)) in _SIZED else ""
     return f"<{_kind(value)}{size}, too large>"
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -525,7 +526,7 @@ class TestKey:
                 assert KEY in sent["authorization"]
 
         model_of(reply)
-        with trio.move_on_after(0.01), pytest.raises(kind) as caught:
+        with trio.move_on_after(0.01 if kind is trio.Cancelled else math.inf), pytest.raises(kind) as caught:
             await agent().process("x")
         assert KEY not in with_variables(caught.value)
 

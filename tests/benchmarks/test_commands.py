@@ -1,6 +1,7 @@
 """The suite's command, as those who run it see it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,16 +87,24 @@ def test_a_part_of_a_word_picks_nothing():
         picked(["pipel"], Tier.QUICK)
 
 
-def test_a_run_from_the_shell_to_its_report(tmp_path):
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Return a folder of results with one run, and how that ended."""
+    results = tmp_path_factory.mktemp("results")
     command = [sys.executable, "-m", "benchmarks", "run", "--only", "guard.call.breaker", "--rounds", "2"]
-    ran = subprocess.run([*command, "--results", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    (folder,) = tmp_path.iterdir()
+    ended = subprocess.run([*command, "--results", results], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return results, ended
+
+
+def test_a_run_from_the_shell_to_its_report(ran):
+    results, ended = ran
+    (folder,) = results.iterdir()
     run = json.loads((folder / "run.json").read_text())
     assert {sample["program"] for sample in run["samples"]} == set(run["programs"])
     assert all(described["status"] == "measured" for described in run["programs"].values())
     assert {"report.html", "report.md", "samples.csv"} <= {path.name for path in folder.iterdir()}
-    assert "CircuitBreaker" in ran.stdout
+    assert "CircuitBreaker" in ended.stdout
     again = subprocess.run(
         [sys.executable, "-m", "benchmarks", "compare", folder, folder],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -103,18 +112,14 @@ def test_a_run_from_the_shell_to_its_report(tmp_path):
     assert again.returncode == 0, again.stderr
 
 
-def test_an_interrupted_run_goes_on_from_the_shell(tmp_path):
-    command = [sys.executable, "-m", "benchmarks", "run", "--results", str(tmp_path)]
-    first = subprocess.run(
-        [*command, "--only", "guard.call.breaker", "--rounds", "2"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert first.stdout
+def test_an_interrupted_run_goes_on_from_the_shell(ran, tmp_path):
+    shutil.copytree(ran[0], tmp_path, dirs_exist_ok=True)
     (folder,) = tmp_path.iterdir()
     (folder / "run.json").unlink()
     samples = (folder / "samples.jsonl").read_bytes()
     (folder / "samples.jsonl").write_bytes(samples[:-20])
-    subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, check=True)
+    command = [sys.executable, "-m", "benchmarks", "run", "--results", tmp_path, "--resume"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     kept = (folder / "samples.jsonl").read_bytes()
     assert kept.startswith(samples[: samples[:-20].rfind(b"\n") + 1])
     assert len(kept.splitlines()) == len(samples.splitlines())

@@ -83,7 +83,7 @@ class TestStartup:
         assert abs(figures["net_cpu_s"]) < figures["cpu_s"] + 1
 
     def test_an_import_costs_more_than_none(self):
-        assert processes.Importing("decimal, json, email.message, http.client", starts=1).figures()["net_cpu_s"] > 0
+        assert processes.Importing("trio", starts=1).figures()["net_cpu_s"] > 0
 
     @pytest.mark.parametrize(
         "subject",
@@ -93,7 +93,7 @@ class TestStartup:
         assert subject.answer() is True
 
     def test_a_module_that_is_not_there_is_noticed(self):
-        assert processes.Started(["-c", "pass"], module="decimal").answer() is False
+        assert processes.Started(["-c", "pass"], module="wave").answer() is False
 
     def test_a_failing_start_is_noticed(self):
         with pytest.raises(subprocess.CalledProcessError):

@@ -88,8 +88,8 @@ def stage_figures(index, stage_id, **fields):
     return StageFigures(index, stage_id, **given | fields)
 
 
-def content(run_row, stages=(), tasks=None, *, now=NOW, models=(), inside=(), **beside):
-    return Content(RunDetail(run_row, tuple(stages), tasks, tuple(models), tuple(inside)), now, **beside)
+def content(run_row, stages=(), tasks=None, *, now=NOW, models=(), inside=(), last_seen_at=None, **beside):
+    return Content(RunDetail(run_row, tuple(stages), tasks, tuple(models), tuple(inside), last_seen_at), now, **beside)
 
 
 def failed_stages():
@@ -128,6 +128,27 @@ def failed_run():
         models=(ModelRow("classify", "guarded_model", "local", "small-instruct", 4, 4, 5_120, 0, 2.41),),
         inside=(run("success", name="lookup", duration_s=0.3, run_id=RUN_ID[:-1] + "b"),),
     )
+
+
+def interrupted_run(seen_s=None, clean_s=0.0005):
+    """A run whose process was killed in its second stage, and was last seen so many seconds after the run's begin."""
+    stages = (
+        stage(0, "clean", duration_s=clean_s),
+        stage(1, "classify", "interrupted", begin_s=clean_s, duration_s=None, attempts=1),
+    )
+    seen_at = None if seen_s is None else after(seen_s)
+    return content(run("interrupted", duration_s=None, total=3), stages, last_seen_at=seen_at)
+
+
+def killed_batch(p99_s=0.177):
+    """A batch whose process was killed; how near its percentiles lie to each other on its page is to be chosen."""
+    durations = (*[0.1 + at / 80_000 for at in range(190)], *[0.138] * 10, *[p99_s] * 7, *[0.177] * 2)
+    tasks = figures(
+        max_concurrent=5, throughput_per_s=None, efficiency=None, successful=177, failed=32, running=5, not_begun=86,
+        measured=209, mean_s=0.11, shortest_s=0.1, p50_s=0.102, p95_s=0.138, p99_s=p99_s, longest_s=0.177,
+    )  # fmt: skip
+    row = run("interrupted", kind="batch", duration_s=None, total=300, successful=177, failed=32)
+    return content(row, tasks=tasks, task_durations=durations, last_seen_at=after(5))
 
 
 def stages_of_tasks(runs):

@@ -135,7 +135,9 @@ class TestResultLines:
         assert ended.code == 1
         *others, last = said_in(ended.err)
         assert last == "atrio: the results cannot be written to 'out': File too large."
-        assert all(each.startswith("atrio: the history .atrio/history.db cannot be used: ") for each in others)
+        assert all(
+            each.startswith(f"atrio: the history {tmp_path}/.atrio/history.db cannot be used: ") for each in others
+        )
         assert len(others) <= 1
         assert len(by_index((tmp_path / "out").read_text())) == 10
         assert (tmp_path / "out").read_bytes().endswith(b"\n")

@@ -30,7 +30,13 @@ async def deaf(data):
             print("deaf", file=sys.stderr, flush=True)
             await trio.sleep_forever()
 
-for agent in (wait, deaf):
+async def leave(data):
+    await trio.sleep(0)
+    if data == 30:
+        sys.exit(3)
+    return data
+
+for agent in (wait, deaf, leave):
     def build(agent=agent):
         config = StageConfig(timeout=None)
         return Pipeline(agent.__name__).add_stage(Stage("only", agent, config=config))
@@ -91,6 +97,13 @@ class TestReaders:
         lines = parsed(first + process.stdout.read())
         assert process.wait() == 0
         assert sorted(line["index"] for line in lines) == list(range(500))
+
+    @pytest.mark.parametrize("history", [True, False])
+    def test_get_what_had_ended_when_an_agent_ends_the_program(self, started, tmp_path, history):
+        (tmp_path / "a.jsonl").write_text("".join(f"{number}\n" for number in range(40)))
+        (tmp_path / "atrio.toml").write_text(f"[monitoring]\nenabled = {json.dumps(history)}\n")
+        out, _ = started("leave", "a.jsonl", "--max-concurrent", "1", stdout=subprocess.PIPE).communicate()
+        assert [line["index"] for line in parsed(out)] == list(range(30))
 
     def test_get_lines_that_are_longer_than_a_pipe_is_wide(self, started, tmp_path):
         (tmp_path / "a.jsonl").write_text(f'[0, "{"x" * 300_000}"]\n' * 3)

@@ -1,9 +1,11 @@
 """What the environment keeps secret is on no line of the command: neither events nor sentences."""
 
+import json
+
 import pytest
 import trio
 
-from atrio import ErrorPolicy
+from atrio import Backoff, ErrorPolicy, current_context
 
 KEY = "sk-0123456789"
 
@@ -51,6 +53,34 @@ def test_no_line_of_a_key_is_shown_by_the_stack_of_a_group(atrio, ready_made, mo
     shown = ended.err + (tmp_path / "l").read_text()
     assert "ExceptionGroup" in shown
     assert not [line for line in lines if line in shown]
+
+
+def test_results_show_it_neither_in_the_class_of_an_error_nor_in_notes(atrio, ready_made, monkeypatch, tmp_path):
+    async def leak(data):
+        current_context().note(sent={"to": [f"key={KEY}"], "digits": 1234567890})
+        current_context().note(**{KEY: 1})
+        if data:
+            raise type(f"Denied_{KEY}", (Exception,), {})
+        return KEY
+
+    ready_made("leaky", leak, error_policy=ErrorPolicy.STOP, attempts=2, backoff=Backoff(initial=0))
+    monkeypatch.setenv("SHOP_TOKEN", KEY)
+    monkeypatch.setenv("DIGITS_KEY", "1234567890")
+    (tmp_path / "a.jsonl").write_text("1\n")
+    for arguments in (
+        *(("run", "leaky", "--value", "1", "--format", form) for form in ("json", "table")),
+        ("batch", "leaky", "a.jsonl"),
+        ("batch", "leaky", "a.jsonl", "--format", "table"),
+    ):
+        ended = atrio(*arguments)
+        assert ended.code == 1
+        assert "Denied_***" in ended.out
+        assert KEY not in ended.out + ended.err
+    ended = atrio("run", "leaky", "--value", "0", "--format", "json")
+    result = json.loads(ended.out)
+    # What it gave is the caller's own.
+    assert result["output"] == KEY
+    assert result["stages"][0]["metadata"] == {"sent": {"to": ["key=***"], "digits": "***"}, "***": 1}
 
 
 @pytest.mark.parametrize("name", ["PWD", "MONKEY", "KEYBOARD", "AWS_ACCESS_KEY_ID"])

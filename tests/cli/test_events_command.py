@@ -30,7 +30,8 @@ LINES = [
     line(2, "stage.retry", 2,
          **stage(attempt=1, max_attempts=3, backoff_s=1.0, error_type="OSError", error_message="no")),
     line(3, "stage.end", 3,
-         **stage(status="success", attempts=2, duration_s=2.0, input_size=None, output_size=None, **NO_ERROR)),
+         **stage(status="success", attempts=2, duration_s=2.0, input_size=None, output_size=None, metadata=None,
+                 **NO_ERROR)),
     line(4, "pipeline.end", 4, pipeline_id="orders", status="success", duration_s=4.0, stages_successful=1,
          stages_failed=0, stages_skipped=0, **NO_ERROR),
 ]  # fmt: skip
@@ -144,11 +145,14 @@ class TestSummary:
         assert ["shop", "1", "0 s", "open"] in found
         assert ["lines that the log says were dropped", "3"] in found
 
-    def test_of_a_log_that_goes_on(self, atrio, log):
+    @pytest.mark.parametrize("columns", ["", "80"])
+    def test_of_a_log_that_goes_on(self, atrio, log, monkeypatch, columns):
+        if columns:
+            monkeypatch.setenv("COLUMNS", columns)
         ended = atrio("events", "summary", log(*LINES[:3], "{"))
         assert (ended.code, ended.err) == (0, "atrio: A last line is torn, and was left out.\n")
         found = rows(ended.out)
-        assert [row[:2] for row in found if row[0] == "fetch"] == [["fetch", "0"]]
+        assert ["fetch", "0", "", "1", "", "", "", ""] in found
         assert ["pipeline", "orders", "1"] in found
         assert ["stage", "fetch", "1"] in found
 

@@ -3,7 +3,6 @@
 import fcntl
 import gzip
 import json
-import os
 import re
 import signal
 import struct
@@ -132,25 +131,6 @@ class TestStdout:
         assert ended.code == 0
         assert ended.out.isascii()
         assert "\x1b" not in ended.out
-
-
-def test_every_example_works(log, tmp_path, atrio_process):
-    command = tmp_path / "bin" / "atrio"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m atrio "$@"\n')
-    command.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
-    lines = []
-    for arguments in [(), ("schema",), ("check",), ("summary",)]:
-        _, _, examples = atrio_process("events", *arguments, "--help").out.partition("Example")
-        lines += [line.strip() for line in examples.splitlines() if "atrio events" in line]
-    assert len(lines) == 8
-    for line in lines:
-        done = subprocess.run(
-            ["/bin/sh", "-c", line], capture_output=True, check=False, cwd=tmp_path, env=environment, text=True
-        )
-        assert (line, done.returncode, done.stderr) == (line, 0, "")
-    assert json.loads((tmp_path / "atrio.schema.json").read_text())["$schema"].endswith("2020-12/schema")
 
 
 def test_an_interrupt(spawned):

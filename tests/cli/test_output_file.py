@@ -1,7 +1,10 @@
 """``--output``: one batch alone writes a file, and nothing else does."""
 
+import errno
 import fcntl
+import io
 import json
+import os
 
 import pytest
 
@@ -23,6 +26,14 @@ class TestOutput:
         assert atrio("batch", "text-report", "a.jsonl", "--output", "out", "--log-level", "error").code == 0
         assert len([json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]) == 2
 
+    def test_is_written_where_files_cannot_be_locked(self, atrio, tmp_path, monkeypatch):
+        def flock(descriptor, operation):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr("atrio.cli._result_lines.fcntl.flock", flock)
+        assert atrio("batch", "text-report", "a.jsonl", "--output", "out").code == 0
+        assert len((tmp_path / "out").read_text().splitlines()) == 2
+
     @pytest.mark.parametrize("log_file", ["out", "./out", "../{}/out"])
     def test_that_is_the_log_file_is_refused(self, atrio, tmp_path, log_file):
         ended = atrio(
@@ -36,3 +47,10 @@ class TestOutput:
 
     def test_two_batches_may_share_what_is_no_file(self, atrio):
         assert atrio("batch", "text-report", "a.jsonl", "--output", "/dev/null", "--log-level", "error").code == 0
+
+
+@pytest.mark.usefixtures("texts")
+def test_a_stdout_that_a_host_has_put_in_its_place_gets_the_lines(atrio, monkeypatch):
+    monkeypatch.setattr("sys.stdout", shown := io.StringIO())
+    assert atrio("batch", "text-report", "a.jsonl").code == 0
+    assert sorted(json.loads(line)["index"] for line in shown.getvalue().splitlines()) == [0, 1]

@@ -9,7 +9,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs_made_up import NOW, after, batch, content, failed_run, hostile_batch, hostile_run, run, stage
+from runs_made_up import (
+    NOW,
+    after,
+    batch,
+    content,
+    failed_run,
+    hostile_batch,
+    hostile_run,
+    interrupted_run,
+    killed_batch,
+    run,
+    stage,
+)
 
 from atrio.cli._page import page_of
 
@@ -28,6 +40,10 @@ PAGES = {
         [stage(0, "clean"), stage(1, "classify", "running", begin_s=1.0, duration_s=None)],
         now=after(4),
     ),
+    "interrupted": interrupted_run(5, clean_s=1.5),
+    "interrupted-at-once": interrupted_run(),
+    "killed-batch": killed_batch(),
+    "near": killed_batch(0.1395),
     "success": content(run(total=40, successful=40), [stage(at, f"s{at}", begin_s=at) for at in range(40)], now=NOW),
 }
 WIDTHS = (390, 768, 1280)
@@ -69,8 +85,19 @@ STICKING_OUT = """() => [...document.querySelectorAll("body *")]
   .map(each => `${each.tagName}.${each.getAttribute("class")} ${each.textContent.slice(0, 40)}`)"""
 OVERLAPPING = """() => [...document.querySelectorAll("svg")].flatMap(svg => {
   const boxes = [...svg.querySelectorAll("text")].map(each => [each.textContent, each.getBoundingClientRect()]);
-  return boxes.slice(1).filter(([_, box], at) => box.left < boxes[at][1].right).map(([words]) => words);
+  return boxes.flatMap(([words, box], at) => boxes.slice(0, at)
+    .filter(([_, other]) => box.left < other.right && other.left < box.right)
+    .filter(([_, other]) => box.top + 3 < other.bottom && other.top + 3 < box.bottom)
+    .map(([others]) => `${others} ${words}`));
 })"""
+PERCENTILES = """() => {
+  const lines = [...document.querySelectorAll(".histogram svg[role=img] .percentile")]
+    .map(each => each.getBoundingClientRect().left);
+  return [...document.querySelectorAll(".percentile-name")].map((each, at) => {
+    const box = each.getBoundingClientRect();
+    return [each.textContent, Math.min(Math.abs(box.left - lines[at]), Math.abs(box.right - lines[at]))];
+  });
+}"""
 BARS = """() => [...document.querySelectorAll(".rows svg")].flatMap(svg => {
   const around = svg.getBoundingClientRect();
   return [...svg.querySelectorAll("rect")].map(each => each.getBoundingClientRect()).map(box =>
@@ -136,7 +163,33 @@ def test_a_page_fits_and_can_be_read(opened, name, width, scheme):
     assert {said: each for said, each in page.evaluate(CONTRASTS).items() if each < WORST_CONTRAST} == {}
     bars = page.evaluate(BARS)
     assert all(bar["inside"] and bar["width"] >= 1 for bar in bars)
-    assert bars
+    # A batch that was killed before any of its tasks ended has none of them on a time line.
+    assert bars or page.locator(".rows").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 600, 768, 1024, 1280, 1400])
+@pytest.mark.parametrize("name", ["killed-batch", "near"])
+def test_each_percentile_has_its_name_beside_its_line(opened, name, width):
+    page = opened(name, width)
+    labels = page.evaluate(PERCENTILES)
+    assert [name for name, _ in labels] == ["p50", "p95", "p99"]
+    assert all(pixels < 6 for _, pixels in labels)
+    assert page.evaluate(OVERLAPPING) == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("name", ["interrupted", "interrupted-at-once"])
+def test_what_its_process_left_open_can_be_seen(opened, name, width):
+    page = opened(name, width)
+    hatched = page.evaluate(
+        """() => [...document.querySelectorAll(".rows line.unknown")].map(each => {
+          const [box, around] = [each, each.closest("svg")].map(one => one.getBoundingClientRect());
+          return {share: box.width / around.width, end: Math.abs(box.right - around.right)};
+        })"""
+    )
+    (stretch,) = hatched
+    assert stretch["share"] > 0.2
+    assert stretch["end"] < 2
 
 
 @pytest.mark.parametrize("name", ["hostile", "hostile-batch"])

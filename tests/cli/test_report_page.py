@@ -21,6 +21,8 @@ from runs_made_up import (
     figures,
     hostile_batch,
     hostile_run,
+    interrupted_run,
+    killed_batch,
     retry,
     run,
     stage,
@@ -86,6 +88,8 @@ PAGES = {
     "hostile batch": hostile_batch(),
     "without stages": content(run("cancelled", total=3)),
     "empty batch": content(run(kind="batch", total=0), tasks=figures()),
+    "interrupted": interrupted_run(5),
+    "killed batch": killed_batch(),
 }
 
 
@@ -185,6 +189,44 @@ def test_a_batch_has_its_figures_its_distribution_and_its_failed_tasks():
 )  # fmt: skip
 def test_a_page_says_first_how_the_run_ended(made, words):
     assert words in Read(page_of(made)).text
+
+
+def test_of_an_interrupted_run_the_end_is_said_to_be_unknown():
+    read = Read(page_of(interrupted_run(5)))
+    assert "It was last seen 5.00 s after it began; when it ended is not known." in read.text
+    assert "last seen 5.00 s after it began; its end is not known" in read.text
+    assert "its process ended, and when is not known" in read.text
+    assert "classify: went on for 5.00 s at least; was going on when its process ended, at some time after 5.00 s" in (
+        read.values("aria-label")
+    )
+    (hatched, _) = [each for tag, each in read.elements if tag == "line" and each.get("class") == "unknown"]
+    assert (hatched["x1"], hatched["x2"]) == ("75.0%", "100.0%")
+
+
+def test_of_a_killed_batch_all_tasks_are_accounted_for():
+    read = Read(page_of(killed_batch()))
+    assert "Of 300 tasks 177 succeeded, 32 failed, 5 were running, 86 had not begun." in read.text
+    assert "were running 5 not begun 86" in read.text
+
+
+def test_of_a_batch_whose_begin_was_not_kept_times_are_those_of_some_tasks():
+    tasks = figures(
+        max_concurrent=None, successful=98, failed=2, measured=12, mean_s=0.2, shortest_s=0.1, p50_s=0.2, p95_s=0.3,
+        p99_s=0.3, longest_s=0.3,
+    )  # fmt: skip
+    row = run("degraded", kind="batch", total=100, successful=98, failed=2)
+    read = Read(page_of(content(row, tasks=tasks, task_durations=(0.1,) * 6 + (0.3,) * 6)))
+    assert "p95 of its tasks 300 ms of 12 tasks" in read.text
+    assert "mean 200 ms 100 ms to 300 ms, of 12 tasks" in read.text
+    assert "Of 12 tasks whose end is in the history." in read.text
+    assert "at once" not in read.text
+
+
+def test_moments_have_one_form():
+    page = Read(page_of(failed_run())).text
+    assert "began 2026-02-03 04:05:06 UTC" in page
+    assert page.count("2026-02-03 04:05:06 UTC") == 2
+    assert "T04:05" not in page
 
 
 def test_alerts_are_shown_in_their_units():
@@ -333,10 +375,25 @@ class TestTimeLine:
         assert line.lines[0].stretches[0].end_s == 9.0
         assert line.lines[0].said == "s: still runs"
 
-    def test_what_was_interrupted_reaches_as_far_as_is_known(self):
-        cut = stage(0, "s", "interrupted", begin_s=1.0, duration_s=None, retries=(retry(1, 4.0, 0.5),))
-        detail = content(run("interrupted", duration_s=None), [cut]).detail
-        assert time_line_of_stages(detail, NOW).scale.span_s == 4.0
+    def test_what_was_interrupted_is_open_beyond_what_is_known(self):
+        cut = stage(0, "s", "interrupted", begin_s=1.0, duration_s=None, retries=(retry(1, 3.0, 0.5),))
+        detail = content(run("interrupted", duration_s=None), [cut], last_seen_at=after(6)).detail
+        line = time_line_of_stages(detail, NOW)
+        assert (line.known_s, line.scale.span_s) == (6.0, 8.0)
+        assert [(each.kind, each.begin_s, each.end_s) for each in line.lines[0].stretches] == [
+            ("error", 1.0, 3.0), ("wait", 3.0, 3.5), ("interrupted", 3.5, 6.0), ("unknown", 6.0, 8.0)
+        ]  # fmt: skip
+        assert line.lines[0].said.endswith(
+            "attempt 2 went on for 2.50 s at least; was going on when its process ended, at some time after 6.00 s"
+        )
+        assert [tick.label for tick in line.ticks()] == ["0", "2 s", "4 s", "6 s", "?"]
+
+    @pytest.mark.parametrize("seen_s", [None, 0.0005])
+    def test_a_stage_of_which_only_the_begin_is_known_has_a_stretch(self, seen_s):
+        line = time_line_of_stages(interrupted_run(seen_s).detail, NOW)
+        (stretch,) = line.lines[1].stretches
+        assert (stretch.kind, stretch.begin_s) == ("unknown", 0.0005)
+        assert stretch.end_s == line.scale.span_s > 0.0006
 
     def test_tasks_begin_when_their_turn_came(self):
         tasks = (task(3, queued_s=1.0), task(4, "running", queued_s=2.0, duration_s=None))
@@ -365,6 +422,9 @@ class TestScales:
         [
             (0.0, ["0", "1 us"]),
             (0.3, ["0", "100 ms", "200 ms", "300 ms"]),
+            (1.0, ["0", "200 ms", "400 ms", "600 ms", "800 ms", "1 s"]),
+            (2.4, ["0", "500 ms", "1 s", "1.5 s", "2 s"]),
+            (0.0012, ["0", "500 us", "1 ms"]),
             (5.25, ["0", "2 s", "4 s"]),
             (42.7, ["0", "10 s", "20 s", "30 s", "40 s"]),
             (300, ["0", "1 min", "2 min", "3 min", "4 min", "5 min"]),
@@ -401,4 +461,26 @@ class TestScales:
         found = Distribution.of([1.0, 2.0, 3.0])
         assert not found.by_ratio
         assert found.said == "3 tasks, the longest 3.00 s: p50 2.00 s, p95 3.00 s, p99 3.00 s"
-        assert [(label.label, label.anchor) for label in found.labels()] == [("p50", "middle"), ("p95 p99", "end")]
+        assert [(label.label, label.anchor) for label in found.labels()] == [("p50", "start"), ("p95 p99", "end")]
+
+    def test_each_percentile_has_its_name_at_its_line(self):
+        found = Distribution.of(killed_batch().task_durations)
+        labels = {label.label: label for label in found.labels()}
+        assert list(labels) == ["p50", "p95", "p99"]
+        assert {name: label.percent for name, label in labels.items()} == {
+            name: found.percent(seconds) for name, seconds in found.percentiles.items()
+        }
+
+    @given(st.lists(st.floats(0, 100), min_size=1, max_size=3))
+    def test_names_of_percentiles_lie_neither_on_each_other_nor_on_a_line(self, places):
+        percentiles = {f"p{at}": place for at, place in enumerate(sorted(places))}
+        labels = Distribution((), 0.0, 100.0, False, percentiles).labels()
+        assert " ".join(label.label for label in labels) == " ".join(percentiles)
+        for at, one in enumerate(labels):
+            assert 0 <= one.begin <= one.percent <= one.end <= 100
+            assert one.percent in {one.begin, one.end}
+            for other in labels[:at] + labels[at + 1 :]:
+                if one.row == other.row:
+                    assert one.end <= other.begin or other.end <= one.begin
+                if other.row > one.row:  # whose line goes down past this text
+                    assert not one.begin < other.percent < one.end

@@ -38,6 +38,7 @@ async def wait(data):
 
 slow = Pipeline("slow").add_stage(Stage("wait", wait))
 """
+STATES = "running, success, degraded, failed, timeout, cancelled, interrupted"
 HOSTILE = "<b>\x1b[31mred\x07\u202eltr\u2066\u200f\x9b2J\n\ud800</b>" + "y" * 1_000_000
 
 
@@ -215,6 +216,30 @@ class TestBatches:
             tasks = seen(atrio, run_id, *arguments)["tasks"]
             assert (len(tasks["failures"]), tasks["more_failures"]) == (shown, 130 - shown)
 
+    def test_whose_begin_is_not_in_the_history(self, atrio, doubling, tmp_path):
+        (tmp_path / "a.jsonl").write_text("1\n" * 20)
+        atrio("batch", "double", "a.jsonl")
+        with closing(connect(".atrio/history.db", read_only=False)) as database:
+            # As where the file was removed meanwhile, and another one was begun.
+            database.execute("DELETE FROM tasks WHERE task_index < 8")
+            database.execute("UPDATE runs SET max_concurrent = NULL")
+        run_id = latest(atrio)["run_id"]
+        tasks = seen(atrio, run_id)["tasks"]
+        assert (tasks["max_concurrent"], tasks["measured"], tasks["successful"]) == (None, 12, 20)
+        told = {row[0]: row[1] for row in rows(atrio("status", run_id).out) if len(row) == 2}
+        assert told["succeeded"] == "20"
+        assert "at once at most" not in told
+        assert all(told[f"{what} time"].endswith(", of 12 tasks") for what in ("mean", "p50", "p95", "p99", "longest"))
+
+    def test_that_were_stopped_have_measured_all_that_ended(self, atrio, tmp_path):
+        (tmp_path / "shop.py").write_text(SLOW.replace("sleep_forever()", "sleep(data)"))
+        (tmp_path / "a.jsonl").write_text("0\n0\n100\n100\n")
+        atrio("batch", "shop:slow", "a.jsonl", "--timeout", "0.5", "--max-concurrent", "3")
+        tasks = seen(atrio, latest(atrio)["run_id"])["tasks"]
+        ended = tasks["successful"] + tasks["failed"] + tasks["timed_out"] + tasks["cancelled"]
+        assert tasks["measured"] == ended
+        assert tasks["not_begun"] is None
+
 
 class TestWhere:
     def test_beside_the_configuration(self, atrio, tmp_path):
@@ -272,6 +297,15 @@ class TestWhere:
         assert (ended.code, json.loads(ended.out)) == (0, {"runs": [], "alerts": []})
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_history_without_a_run_is_told_as_such(self, atrio, doubling):
+        atrio("run", "double", "--value", "1")
+        with closing(connect(".atrio/history.db", read_only=False)) as database:
+            database.execute("DELETE FROM runs")
+        ended = atrio("status")
+        assert (ended.code, ended.out) == (0, "")
+        assert ended.err == "atrio: there is no run in '.atrio/history.db'.\n"
+        assert seen(atrio) == {"runs": [], "alerts": []}
+
     def test_nothing_is_kept_as_the_configuration_says(self, atrio, tmp_path):
         (tmp_path / "atrio.toml").write_text("[monitoring]\nenabled = false\n")
         assert "enabled = false in [monitoring]" in atrio("status").err
@@ -290,7 +324,7 @@ class TestWhere:
         (tmp_path / "notes.txt").write_text("These are notes, and no history. " * 100)
         ended = atrio("run", "double", "--value", "21", "--log-level", "error", "--history", "notes.txt")
         assert (ended.code, ended.out) == (0, "42\n")
-        assert ended.err.startswith("atrio: the history notes.txt cannot be used: ")
+        assert re.match(r"atrio: the history \S*notes\.txt cannot be used: ", ended.err)
         assert (tmp_path / "notes.txt").read_text().startswith("These are notes")
 
 
@@ -307,6 +341,12 @@ class TestMisuse:
             (["status", "--history", "a.txt"], "the history a.txt cannot be used: "),
             (["status", "--limit", "0"], "--limit must be a whole number, 1 at least: not '0'."),
             (["status", "--limit", "2.5"], "--limit must be a whole number"),
+            (["status", "--limit", "9" * 20], f"--limit must be 999,999,999,999,999,999 at most: not {'9' * 20}."),
+            (["status", "--limit", "9" * 5000], f"--limit must be 999,999,999,999,999,999 at most: not {'9' * 18}…."),
+            (["status", "--state", "fialed"], f"--state must be one of {STATES}: not 'fialed'. Did you mean 'failed'?"),
+            (["status", "--name", "duoble"], "there is no run called 'duoble'. Did you mean 'double'?"),
+            (["status", "0", "--name", "double"], "--name and --state choose among the latest runs: leave them out"),
+            (["status", "0", "--state", "failed"], "--name and --state choose among the latest runs: leave them out"),
             (["status", "--formt", "json"], "Unknown option: --formt. Did you mean --format?"),
             (["status", "a", "b"], "that is more than atrio status takes: 'b'"),
             (["run", "double", "--value", "1", "--history", "."], "the history '.' is a directory"),
@@ -324,9 +364,47 @@ class TestMisuse:
         assert ended.err.count("\n") == 1
 
     def test_no_run_where_nothing_was_kept(self, atrio):
-        ended = atrio("status", "0ff")
-        assert (ended.code, ended.out) == (2, "")
-        assert ended.err.startswith("atrio: there is no run '0ff': nothing was kept so far")
+        for arguments, what in ((["0ff"], "'0ff'"), (["--name", "double"], "called 'double'")):
+            ended = atrio("status", *arguments)
+            assert (ended.code, ended.out) == (2, "")
+            assert ended.err.startswith(f"atrio: there is no run {what}: nothing was kept so far")
+
+    def test_the_largest_limit_is_one(self, atrio, doubling):
+        atrio("run", "double", "--value", "1")
+        assert len(seen(atrio, "--limit", "0" * 20 + "9" * 18)["runs"]) == 1
+
+
+class TestChoice:
+    @pytest.fixture(autouse=True)
+    def some(self, atrio, doubling):
+        for number in ("1", "-1", "2"):
+            atrio("run", "double", "--value", number, "--log-level", "error")
+        atrio("run", "text-report", "--value", '"a"', "--log-level", "error")
+
+    @pytest.mark.parametrize(
+        ("arguments", "found"),
+        [
+            (["--name", "double"], ["success", "failed", "success"]),
+            (["--name", "double", "--limit", "2"], ["success", "failed"]),
+            (["--state", "failed"], ["failed"]),
+            (["--name", "text-report", "--state", "success"], ["success"]),
+            (["--name", "text-report", "--state", "failed"], []),
+            (["--state", "interrupted", "--watch"], []),
+            (["--state", "failed", "--watch"], ["failed"]),
+        ],
+    )
+    def test_by_name_and_state(self, atrio, arguments, found):
+        assert [run["state"] for run in seen(atrio, *arguments)["runs"]] == found
+        shown = atrio("status", *arguments)
+        assert [row[2] for row in rows(shown.out)] == found
+
+    def test_none_is_said_in_a_sentence(self, atrio):
+        for watch in ([], ["--watch"]):
+            ended = atrio("status", "--name", "text-report", "--state", "failed", *watch)
+            assert (ended.code, ended.out) == (0, "")
+            assert ended.err == (
+                "atrio: there is no run called 'text-report' whose state is failed in '.atrio/history.db'.\n"
+            )
 
 
 class TestAlerts:

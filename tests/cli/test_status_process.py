@@ -81,6 +81,55 @@ def test_what_runs_and_what_was_killed(running, atrio_process):
     assert atrio_process("run", "text-report", "--value", '"a"').code == 0
 
 
+def until_kept(atrio_process, process, condition):
+    """Return the latest run with all that is kept of it, as soon as it is as wanted."""
+    while True:
+        assert process.poll() is None
+        if runs := json.loads(atrio_process("status", "--format", "json").out)["runs"]:
+            one = json.loads(atrio_process("status", runs[0]["run_id"], "--format", "json").out)
+            if condition(one):
+                return one
+
+
+def test_tasks_of_a_killed_batch_that_had_not_begun_are_counted(tmp_path, spawned, atrio_process):
+    (tmp_path / "shop.py").write_text(WAITING)
+    (tmp_path / "begun").touch()
+    (tmp_path / "a.jsonl").write_text('"begun"\n"go"\n"go"\n"go"\n')
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = spawned("batch", "shop:waiting", "a.jsonl", "--max-concurrent", "2", **streams)
+    one = until_kept(atrio_process, process, lambda one: one["tasks"]["running"] == 2)
+    assert (one["tasks"]["successful"], one["tasks"]["not_begun"]) == (1, 1)
+    assert re.search(r"│ not begun +│ 1 ", atrio_process("status", one["run"]["run_id"]).out)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    shown = atrio_process("status", one["run"]["run_id"]).out
+    assert re.search(r"│ were running +│ 2 ", shown)
+    assert re.search(r"│ not begun +│ 1 ", shown)
+    assert re.search(r"│ last seen +│ [0-9.]+ (?:us|ms|s) after it began; when it ended is not known", shown)
+    assert atrio_process("report", "-o", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Of 4 tasks 1 succeeded, 2 were running, 1 had not begun." in page
+
+
+def test_the_stage_in_which_a_run_was_killed_is_on_its_page(tmp_path, spawned, atrio_process):
+    two = 'waiting.add_stage(Stage("again", wait, config=StageConfig(timeout=None)))\n'
+    (tmp_path / "shop.py").write_text(WAITING.replace("    return name\n", '    return "go"\n') + two)
+    (tmp_path / "begun").touch()
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = spawned("run", "shop:waiting", "--value", '"begun"', **streams)
+    running = until_kept(atrio_process, process, lambda one: len(one["stages"]) == 2)
+    assert running["last_seen_at"] is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    one = json.loads(atrio_process("status", running["run"]["run_id"], "--format", "json").out)
+    assert [stage["status"] for stage in one["stages"]] == ["success", "interrupted"]
+    assert one["last_seen_at"] >= one["stages"][1]["started_at"]
+    assert atrio_process("report", "-o", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.search('aria-label="again: [^"]*was going on when its process ended, at some time after', page)
+    assert 'class="unknown"' in page
+
+
 def test_an_interrupt_is_recorded(running, atrio_process):
     running.send_signal(signal.SIGINT)
     assert running.wait() == 130

@@ -147,6 +147,25 @@ class TestWidths:
             200: "stage agent state time attempts waited error",
         }
 
+    @pytest.mark.parametrize("columns", [14, 20, 30, 40, 50])
+    def test_a_terminal_without_room_for_a_table_has_a_line_for_each_cell(self, atrio, some, monkeypatch, columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for run_id in (None, *(run["run_id"] for run in json.loads(atrio("status", "--format", "json").out)["runs"])):
+            ended = atrio("status", *filter(None, (run_id,)))
+            lines = ended.out.splitlines()
+            assert max(map(len, lines)) <= columns
+            # No column without any width, and none of a letter.
+            assert not re.search(r"[┃│] {0,2}[┃│]|[┃│] .. ?[┃│]", ended.out)
+        listed = "".join(atrio("status").out.split())
+        for run in json.loads(atrio("status", "--format", "json").out)["runs"]:
+            assert f"run:{run['run_id'][:12]}name:{run['name']}state:{run['state']}" in listed
+
+    def test_no_column_is_without_any_width(self, atrio, some, monkeypatch):
+        for columns in range(12, 80):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            heads = [line for line in atrio("status").out.splitlines() if line.startswith("┃")]
+            assert not [line for line in heads if re.search("┃ *┃", line)]
+
 
 class TestTasks:
     def test_each_stage_says_how_it_did_in_all_tasks(self, atrio, checking, tmp_path):
@@ -204,6 +223,14 @@ class TestWhereNothingIs:
         atrio("run", "checking", "--value", "1", "--history", "h.db")
         assert atrio("status", "--config", "none.toml", "--history", "h.db").code == 0
         assert atrio("status", "--config", "none.toml").code == 2
+
+
+def test_times_too_short_for_milliseconds_are_told_in_microseconds():
+    from atrio.cli._render import seconds  # noqa: PLC0415
+
+    shown = {0.0: "0.0 ms", 4e-7: "1 us", 3e-5: "30 us", 9.4e-4: "940 us", 9.6e-4: "1.0 ms", 0.0412: "41.2 ms"}
+    assert {each: seconds(each) for each in shown} == shown
+    assert seconds(2.5) == "2.5 s"
 
 
 def test_ages_say_the_largest_unit():

@@ -289,3 +289,37 @@ async def test_statistics_are_frozen_snapshots(autojump_clock):
 
 def test_states_are_values_in_lower_case():
     assert [str(state) for state in BreakerState] == ["closed", "open", "half_open"]
+
+
+async def test_who_waited_for_a_change_and_is_gone_is_not_woken(autojump_clock):
+    breaker = open_breaker(recovery_timeout=10)
+    await trio.sleep(10)
+    generation = breaker.admit()
+    # As its weak reference is while another thread drops it.
+    breaker._watchers[lambda: None] = trio.lowlevel.current_trio_token()
+    breaker.give_back(generation)
+    assert breaker.admit() == generation
+
+
+class TakenFirst:
+    """A lock that another thread had just before, which changed what the breaker counts by."""
+
+    def __init__(self, breaker):
+        self._breaker = breaker
+
+    def __enter__(self):
+        self._breaker._generation += 1
+
+    def __exit__(self, *error):
+        pass
+
+
+@pytest.mark.parametrize("before", [CLOSED, HALF_OPEN])
+async def test_what_ends_while_another_thread_changes_it_is_not_counted(before, autojump_clock):
+    for record in (CircuitBreaker.record_success, lambda *call: CircuitBreaker.record_failure(*call, Broken())):
+        breaker = CircuitBreaker("b", failure_threshold=1) if before is CLOSED else open_breaker(recovery_timeout=10)
+        await trio.sleep(10)
+        generation = breaker.admit()
+        breaker._lock = TakenFirst(breaker)
+        record(breaker, generation)
+        assert breaker.state is before

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import trio
 from combinator_cases import Broken, broken, echo, open_breaker
 
 from atrio import (
@@ -108,6 +109,24 @@ class TestTheEvent:
             await Fallback(broken, echo).process("x")
         (told,) = heard
         assert (told.run_id, told.stage_id, told.task_id, told.error_type) == (None, None, None, "Broken")
+
+    async def test_after_its_run_belongs_to_none(self, autojump_clock):
+        heard = []
+
+        async def later():
+            await trio.sleep(1)
+            await Fallback(broken, echo).process("x")
+
+        async def starts(data):
+            nursery.start_soon(later)
+            return data
+
+        with observe(heard.append):
+            async with trio.open_nursery() as nursery:
+                result = await one(starts).execute("x")
+        (told,) = [each for each in heard if isinstance(each, FallbackUsed)]
+        assert (told.run_id, told.stage_id, told.task_id) == (None, None, None)
+        assert result.stages[0].metadata == {}
 
     async def test_is_told_to_those_who_listened_when_the_run_began(self, autojump_clock):
         early, late = [], []

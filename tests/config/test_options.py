@@ -49,6 +49,15 @@ def test_a_type_that_json_schema_does_not_have():
     assert "anyOf" not in mistake.message
 
 
+class Never:
+    def __init__(self, size=1):
+        raise OSError("there is no such library here")
+
+
+def test_what_is_wrong_whatever_is_given_is_at_no_key():
+    assert [*wrong_values(Never, {"size": 2})] == [((), "there is no such library here")]
+
+
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=2)
 
 

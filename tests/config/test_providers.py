@@ -135,6 +135,14 @@ class TestWithSeveral:
         problems = told(file, f"{TWO}[agents.mine]\nextends = 'task_processor'\n")
         assert any(severity == "error" and "say which" in problem for severity, problem in problems)
 
+    def test_one_that_is_not_there_is_told_once(self, file, monkeypatch):
+        monkeypatch.setenv("ATRIO_TEST_KEY", "key")
+        file.write_text(f"{TWO}[agents.mine]\nextends = 'task_processor'\nconfiguration.provider = 'nowhere'\n")
+        surveyed = survey(file)
+        assert [each.message for each in (*surveyed.warnings, *check_configuration(surveyed))] == [
+            "there is no 'nowhere' in [providers]; there are local, openai"
+        ]
+
     def test_each_asks_its_own(self, workspace):
         tables = [
             f"[agents.{each}]\nextends = 'task_processor'\nconfiguration.provider = '{each}'\n"

@@ -81,6 +81,7 @@ def test_what_atrio_needs_is_not_taken_from_beside_the_file(tmp_path):
         ("trio/__init__.py", "trio.agents", "that atrio itself needs"),
         ("statistics.py", "statistics", "of Python's own"),
         ("math.py", "math", "of Python's own"),
+        ("sys.py", "sys", "of Python's own"),
     ],
 )
 def test_an_agent_cannot_be_in_a_module_of_such_a_name(tmp_path, file, module, whose):

@@ -8,10 +8,6 @@ from atrio.sinks import JsonLinesSink
 from history_agreement import check_agreement
 
 
-def refuse(sentence):
-    raise AssertionError(sentence)
-
-
 @pytest.fixture(autouse=True)
 def agreement(tmp_path_factory, monkeypatch):
     """Keep a history and a log of what runs in the test's own process, and compare them with the results afterwards."""
@@ -26,6 +22,6 @@ def agreement(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(Pipeline, "execute", remember)
     folder = tmp_path_factory.mktemp("agreement")
     path, log = folder / "history.db", folder / "log.jsonl"
-    with HistorySink(path, on_problem=refuse) as history, JsonLinesSink(log) as lines, observe(history, lines):
+    with HistorySink(path, on_problem=pytest.fail) as history, JsonLinesSink(log) as lines, observe(history, lines):
         yield
     check_agreement(path, log, *results)

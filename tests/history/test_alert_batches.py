@@ -143,7 +143,9 @@ class TestCost:
             await run_all(0, 0, pipeline=pipeline)
             asked.clear()
             await run_all(0, pipeline=pipeline)
-            assert sum("CROSS JOIN stages" in each for each in asked) == 2
+            # When it is quiet, it is looked at once more.
+            looks = sum("INDEXED BY alerts_open" in each for each in asked)
+            assert sum("CROSS JOIN stages" in each for each in asked) == 2 * looks > 0
 
 
 def test_a_batch_whose_latest_tasks_all_run_has_too_few(path, monkeypatch):

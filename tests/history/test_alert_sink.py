@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import trio
-from alert_cases import FAILING, FEW, NOW, ONCE, SLOW, run_all, sleep, summed_up, triage, watched
+from alert_cases import FAILING, FEW, NOW, SLOW, run_all, sleep, summed_up, triage, watched
 
-from atrio import BatchConfig, BatchProcessor, Pipeline, SinkWarning, Stage, observe
+from atrio import BatchConfig, BatchProcessor, SinkWarning, observe
 from atrio.events import AlertRaised, BreakerOpened, TaskStart, emit
-from atrio.history import AlertSink, HistoryError, HistorySink, Thresholds, alerts_in, findings
+from atrio.history import AlertSink, HistoryError, HistorySink, Thresholds, alerts_in
 from atrio.history import alert_sink as module
 from atrio.history.alerts import Finding
 from atrio.history.raised import record
@@ -51,6 +51,21 @@ class TestSlowStage:
             await processor.map(triage(), [9] * 60, name="nightly")
             assert summed_up(told) == [("alert.raised", *SLOW)]
         assert [each.run_name for each in alerts_in(path)] == ["nightly"]
+
+    async def test_what_ended_in_several_runs_is_compared_with_what_was_before_the_first(
+        self, path, autojump_clock, monkeypatch
+    ):
+        with watched(path):
+            await run_all(1, 1, 1)
+        monkeypatch.setattr(module, "_PERIOD_S", 1e9)
+        processor = BatchProcessor(BatchConfig(timeout=None))
+        with watched(path) as told:
+            await run_all(0, pipeline=triage(name="looked-at"))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(processor.map, triage(), [9] * 60)
+                await trio.sleep(2)
+                await run_all(1)  # which is the first to end
+        assert summed_up(told) == [("alert.raised", *SLOW)]
 
     async def test_failed_runs_do_not_count(self, path, autojump_clock):
         with watched(path, Thresholds(runs=3, failure_rate=1)) as told:
@@ -130,18 +145,6 @@ async def test_the_last_look_is_when_it_is_closed(path, monkeypatch, autojump_cl
     assert [each.subject for each in told if isinstance(each, AlertRaised)] == ["triage"]
 
 
-async def test_what_ended_last_does_not_wait_for_the_next_run(path, autojump_clock, monkeypatch):
-    """The first end is looked at, and those that soon follow are not; then it is quiet."""
-    monkeypatch.undo()  # of looking at each end
-    with watched(path) as told:
-        await run_all(1, 1, 1, -1, -1, -1)
-        assert told == []
-        await trio.sleep(6)
-        assert summed_up(told) == [("alert.raised", *FAILING)]
-        await trio.sleep(600)
-        assert len(told) == 1
-
-
 @pytest.mark.parametrize("runs_before", [0, 1])
 async def test_a_history_that_is_locked_is_looked_at_later(path, monkeypatch, autojump_clock, runs_before):
     monkeypatch.setattr(module, "_BUSY_S", 0.0)
@@ -189,26 +192,40 @@ async def test_in_a_forked_process_nothing_is_raised(path, monkeypatch, autojump
             assert told == []
 
 
-async def test_whoever_is_told_may_run_something(path, autojump_clock):
-    pipelines = []
+async def test_whoever_is_told_may_run_something_and_is_told_of_it_afterwards(path, autojump_clock):
+    calls = []
 
     def run_another(alert):
-        pipelines.append(alert.subject)
-        emit(BreakerOpened(None, None, None, None, NOW, "another", 5, 60.0))
+        calls.append(f"{alert.subject} begins")
+        if alert.subject == "triage":
+            emit(BreakerOpened(None, None, None, None, NOW, "another", 5, 60.0))
+        calls.append(f"{alert.subject} ends")
 
-    with watched(path, on_alert=run_another):
+    with watched(path, on_alert=run_another) as told:
         await run_all(-1, -1, -1)
-    assert pipelines == ["triage", "another"]
+    assert calls == ["triage begins", "triage ends", "another begins", "another ends"]
+    assert [each.subject for each in told] == ["triage", "another"]
 
 
-async def test_a_mistake_in_reading_is_told_once(path, monkeypatch, autojump_clock):
-    monkeypatch.setattr(findings, "_ENDED", "SELECT state FROM nowhere WHERE name = ? LIMIT ? + ?")
-    with watched(path) as told:
-        with pytest.warns(SinkWarning, match="AlertSink raised OperationalError: no such table: nowhere") as warned:
-            await run_all(1, 1, 1)
-        assert len(warned) == 1
-        await run_all(-1, -1, -1)
-    assert told == []
+async def test_another_thread_that_brings_an_alert_does_not_overtake(path, autojump_clock):
+    heard, threads = [], []
+
+    def wait_for_another_thread(alert):
+        heard.append(alert.subject)
+        if alert.subject == "first":
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(emit, opened("second")))
+            thread.start()
+            thread.join(10)
+            threads.append(thread.is_alive())
+        heard.append(f"{alert.subject} told")
+
+    def opened(breaker):
+        return BreakerOpened(None, None, None, None, NOW, breaker, 5, 60.0)
+
+    with watched(path, on_alert=wait_for_another_thread):
+        emit(opened("first"))
+    assert heard == ["first", "first told", "second", "second told"]
+    assert threads == [False]
 
 
 def test_a_history_without_its_tables_is_told_in_a_sentence(path):
@@ -231,15 +248,6 @@ def test_what_cannot_be_written_is_not_written_in_part(path):
             record(database, [attrs.evolve(raised, subject="other")], [raised], run_name=None, now=NOW)
         assert not database.in_transaction
     assert [each.subject for each in alerts_in(path)] == ["triage"]
-
-
-async def test_one_look_is_about_so_many_pipelines_at_most(path, monkeypatch, autojump_clock):
-    monkeypatch.setattr(module, "_MOST", 1)
-    with watched(path) as told:
-        inner = triage(name="inner")
-        for _ in range(3):
-            await Pipeline("outer").add_stage(Stage("inner", inner, config=ONCE)).execute(-1)
-    assert {each.subject for each in told} == {"inner"}
 
 
 class TestIds:

@@ -99,6 +99,13 @@ class TestTheSchema:
             process.communicate()
         assert counts(tmp_path / "0.db")["runs"] == 0
 
+    def test_a_reader_that_comes_while_it_is_made_waits_a_moment(self, path, monkeypatch):
+        path.touch()
+        with pytest.raises(schema.HistoryError, match="which is empty"):
+            connect(path, read_only=True)
+        monkeypatch.setattr(schema.time, "sleep", lambda _: connect(path, read_only=False).close())
+        connect(path, read_only=True).close()
+
     def test_another_process_that_makes_it_is_waited_for(self, path, monkeypatch):
         """Of all statements, the one that makes it WAL does not wait by itself."""
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -161,6 +168,21 @@ class TestRetention:
                 before, steps = after, steps + 1
         assert steps >= 10
         assert set(counts(path).values()) == {0}
+
+    def test_a_process_inherits_no_open_breaker_of_one_that_was_taken_out(self, path):
+        """It would have its number, if that had been the last one."""
+        with kept(path), closing(connect(path, read_only=False)) as connection:
+            for _ in range(2):
+                with kept(path):
+                    pass
+            connection.execute("INSERT INTO open_breakers VALUES ('shop', 1), ('shop', 2), ('shop', 3), ('shop', 9)")
+            purge = Purge(connection, microseconds(datetime.now(UTC)))
+            while purge.step():
+                pass
+            assert connection.execute("SELECT id FROM processes").fetchall() == [(1,), (3,)]
+            assert connection.execute("SELECT process FROM open_breakers").fetchall() == [(1,), (3,)]
+            with kept(path):
+                assert connection.execute("SELECT max(id) FROM processes").fetchone() == (4,)
 
     def test_what_runs_stays_however_old_it_is(self, path):
         with capture_events() as events, fixed_stamps(datetime.now(UTC) - 9 * DAY):

@@ -259,3 +259,75 @@ def test_ids_that_are_made_reproducible_are_read_too(tmp_path):
         run_in_virtual_time(lambda: pipeline_of(double).execute(1))
     with History(path) as history:
         assert history.run("000000000000").run.name == "orders"
+
+
+class TestManyRuns:
+    """What is asked often looks at what it returns, however many runs there are besides."""
+
+    @pytest.fixture(params=["alone", "in a batch"])
+    def steps_of(self, request, tmp_path):
+        """Return a function that says how much SQLite does for a question, by how many runs there are."""
+
+        def fill(connection, count):
+            insert_batch(connection, "ab")
+            dead = "INSERT INTO processes (id, pid, host, identity, seen_us) VALUES (99, 0, '', '', 0)"
+            connection.execute(dead)
+            into = "INSERT INTO runs (run_id, kind, name, state, started_us, process, parent_run_id, parent_task_id) "
+            parent = "ab" if request.param == "in a batch" else None
+            # Ids of tasks are in another order than the tasks, and than the runs in them.
+            rows = [(f"{each:09}", "success", each, 1, parent, parent and f"ab-{each}") for each in range(count)]
+            rows += [("running", "running", 1, 1, None, None), ("dead", "running", 2, 99, None, None)]
+            connection.executemany(into + "VALUES (?, 'pipeline', 'p', ?, ?, ?, ?, ?)", rows)
+            task = "INSERT INTO tasks (run_id, task_index, task_id, agent_id, status, queued_s, started_us) "
+            tasks = [(each, f"ab-{each}") for each in range(100)]
+            connection.executemany(task + "VALUES ('ab', ?, ?, 'p', 'success', 0, 0)", tasks)
+
+        def steps_of(count, ask):
+            path = tmp_path / f"{count}.db"
+            steps = []
+            with kept(path), closing(connect(path, read_only=False)) as connection, connection:
+                connection.execute("BEGIN")
+                fill(connection, count)
+                connection.execute("COMMIT")
+                with History(path) as history:
+                    history._connection.set_progress_handler(lambda: steps.append(1), 10)
+                    ask(history)
+            return len(steps)
+
+        return steps_of
+
+    @pytest.mark.parametrize("options", [{}, {"name": "p"}, {"kind": "pipeline"}, {"name": "p", "kind": "pipeline"}])
+    def test_those_that_run(self, steps_of, options):
+        def ask(history):
+            assert [run.run_id for run in history.runs(state="running", **options)] == ["running"]
+            assert "dead" in [run.run_id for run in history.runs(10**4, state="interrupted")]
+
+        def ask_only(history):
+            history.runs(state="running", **options)
+
+        steps_of(50, ask)
+        assert steps_of(20_000, ask_only) < 2 * steps_of(200, ask_only)
+
+    def test_those_inside_a_run(self, steps_of):
+        def ask(history):
+            assert [run.parent_task_id for run in history.run("ab").inside] in (
+                [],
+                [f"ab-{each}" for each in range(20)],
+            )
+
+        assert steps_of(20_000, ask) < 2 * steps_of(200, ask)
+
+
+def test_those_inside_a_batch_of_few_are_found_wherever_they_ran(tmp_path):
+    with closing(connect(tmp_path / "h.db", read_only=False)) as connection:
+        insert_batch(connection, "ab")
+        into = "INSERT INTO runs (run_id, kind, name, state, started_us, process, parent_run_id, parent_task_id) "
+        rows = [("c2", "ab-0"), ("c1", "ab-0"), ("e", "ab-3000"), ("d", "ab-900"), ("f", None)]
+        connection.executemany(into + "VALUES (?, 'pipeline', 'p', 'success', 0, 1, 'ab', ?)", rows)
+        task = "INSERT INTO tasks (run_id, task_index, task_id, agent_id, status, queued_s, started_us) "
+        tasks = [(each, f"ab-{each}") for each in (0, 1, 2, 900, 3000)]
+        connection.executemany(task + "VALUES ('ab', ?, ?, 'p', 'success', 0, 0)", tasks)
+    with History(tmp_path / "h.db") as history:
+        assert [run.run_id for run in history.run("ab").inside] == ["c1", "c2", "d", "e", "f"]
+        assert [run.run_id for run in history.run("ab", inside=2).inside] == ["c1", "c2"]
+        assert history.run("ab", inside=0).inside == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 import attrs
 import pytest
@@ -22,6 +22,9 @@ from atrio import (
     current_context,
 )
 from atrio.testing import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 @attrs.frozen
@@ -171,6 +174,18 @@ def test_the_ready_made_agents_make_a_pipeline():
         return await pipeline.process("The quick brown fox jumps over the lazy dog.")
 
     assert "fox" in trio.run(run)
+
+
+class Unsaid:
+    async def process(self, data: Decimal) -> Decimal:
+        return data
+
+
+def test_an_annotation_that_only_a_type_checker_knows_says_nothing():
+    registry = registry_of(unsaid=definition(Unsaid, "talk"))
+    for what, verb in (("input", "takes"), ("output", "gives")):
+        with pytest.raises(TypeError, match=f"says what it {verb} with an annotation that is not known .*'Decimal'"):
+            registry.assemble(["talk"], **{what: str})
 
 
 # Agents that cannot work.

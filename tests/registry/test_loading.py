@@ -13,7 +13,7 @@ from hostile_cases import CASES
 from hostile_modules import MODULES
 
 from atrio import AgentDefinition, AgentRegistry, RegistryError
-from atrio.registry.loading import AllowedModules
+from atrio.registry.loading import AllowedModules, _modules_of
 from atrio.testing import run_in_virtual_time
 
 HERE = Path(__file__).parent
@@ -58,6 +58,35 @@ def test_an_audit_hook_sees_what_would_have_run(outcomes):
     assert outcomes["control: os.system"]["seen"]
     assert outcomes["control: import"]["imported"] == ["forbidden"]
     assert outcomes["control: import"]["ran"] == ["module forbidden was imported"]
+
+
+UNFINISHED = """
+from abc import ABC, abstractmethod
+
+class Unfinished(ABC):
+    async def process(self, data):
+        return data
+
+    @abstractmethod
+    def missing(self): ...
+"""
+
+
+def test_an_abstract_class_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "unfinished_agents.py").write_text(UNFINISHED)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = AgentRegistry(allowed_modules=["unfinished_agents"])
+    registry.register("a", AgentDefinition("Unfinished", "unfinished_agents", ["work"], "any", "any"))
+    with pytest.raises(RegistryError, match=r"unfinished_agents\.Unfinished is no agent class, it is abstract"):
+        registry.instantiate("a")
+
+
+def test_a_function_whose_closure_is_empty_yet_is_written_where_it_is():
+    def function():
+        return later
+
+    assert _modules_of(function) == [__name__]
+    later = None
 
 
 PACKAGE = """

@@ -8,9 +8,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from line_cases import pipeline_start
+from line_cases import made, pipeline_start
 
 from atrio import Pipeline, Stage, StageConfig
+from atrio.events import ModelCalled
 from atrio.sinks import StructlogSink, _lines
 from atrio.testing import ScriptedAgent, fail, run_in_virtual_time
 
@@ -82,6 +83,12 @@ def test_long_texts_are_cut_in_the_middle():
     assert end["error_message"].endswith("xxxend")
     assert end["error_message"].count("…") == 1
     assert end["error_stack"].startswith("Traceback")
+
+
+def test_what_endpoints_name_is_cut():
+    fields = _lines.fields_of(made(ModelCalled, model="m" * 1000, provider="local", finish_reason=None))
+    assert (fields["provider"], fields["finish_reason"]) == ("local", None)
+    assert len(fields["model"].encode()) <= _lines._LONGEST_NAME
 
 
 def test_ids_without_end_are_not_all_remembered():

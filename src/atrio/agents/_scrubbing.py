@@ -23,9 +23,8 @@ def without_secrets(text: str, secrets: Iterable[str], *, shortest: int = 1, is_
 
 
 def _forms(secret: str) -> Iterator[str]:
-    if secret:
-        escaped = json.dumps(secret)[1:-1]
-        yield from (secret, escaped, escaped.replace("/", "\\/"))
+    escaped = json.dumps(secret)[1:-1]
+    yield from (secret, escaped, escaped.replace("/", "\\/"))
 
 
 def _begun(secret: str, text: str) -> int:

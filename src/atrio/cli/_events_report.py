@@ -177,8 +177,9 @@ def _figures_row(name: str, figures: ExecutionStatistics | None, retries: Mappin
     yield ", ".join(f"{count:,} {status}" for status, count in figures.by_status.items()) if figures else ""
     if retries is not None:
         yield f"{retries.get(name, 0):,}"
-    for duration_s in (figures.p50_s, figures.p95_s, figures.p99_s, figures.total_s) if figures else ():
-        yield to_three_digits(duration_s)
+    durations = (figures.p50_s, figures.p95_s, figures.p99_s, figures.total_s) if figures else (None,) * 4
+    for duration_s in durations:
+        yield "" if duration_s is None else to_three_digits(duration_s)
 
 
 def summary_complaint(summary: Summary) -> str | None:

@@ -79,3 +79,7 @@ class Held:
             return None
         self._held.popleft()
         return first.outcome, first.task
+
+    def clear(self) -> None:
+        """Forget all that are held."""
+        self._held.clear()

@@ -143,7 +143,7 @@ def _is_missing(path: Path) -> bool:
     """Say whether there is surely no file; whether one that cannot be looked at is a history, opening it tells."""
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False

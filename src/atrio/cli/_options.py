@@ -253,9 +253,15 @@ def whole_number(text: str, option: str, *, least: int = 1) -> int:
     """Return the number that `text`, the value of `option`, says.
 
     Raises:
-        Refused: it says none, or one below `least`.
+        Refused: it says none, or one below `least`, or one of more than 18 digits.
     """
     # Not left to the parser, which would round 2.5. Of thousands of digits Python makes no number.
-    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < least:
+    if text.isdecimal() and len(digits := text.lstrip("0")) > _MOST_DIGITS:
+        raise Refused(f"{option} must be {10**_MOST_DIGITS - 1:,} at most: not {_cut(digits)}.")
+    if not text.isdecimal() or int(text) < least:
         raise Refused(f"{option} must be a whole number, {least} at least: not {text!r}.")
     return int(text)
+
+
+def _cut(digits: str) -> str:
+    return digits if len(digits) <= 2 * _MOST_DIGITS else f"{digits[:_MOST_DIGITS]}…"

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from atrio import __version__
 from atrio.cli import _page_text as text
 from atrio.cli._page_distribution import Distribution
-from atrio.cli._page_figures import counts_of, facts_of, figures_of, measured, sentence_of
+from atrio.cli._page_figures import counts_of, facts_of, figures_of, measured, not_all, sentence_of
 from atrio.cli._page_timeline import MOST_LINES, time_line_of_stages, time_line_of_tasks, waited_s
 from atrio.cli._plain import in_words
 
@@ -33,7 +33,7 @@ _COLOURS: Final = {
     **dict.fromkeys(("success",), "success"),
     **dict.fromkeys(("error", "failed", "timeout"), "error"),
     **dict.fromkeys(("degraded", "skipped"), "skipped"),
-    **dict.fromkeys(("cancelled", "interrupted"), "cancelled"),
+    **dict.fromkeys(("cancelled", "interrupted", "unknown"), "cancelled"),
     "running": "open",
     "wait": "wait",
 }
@@ -46,7 +46,8 @@ _LEGEND: Final = {
     "skipped": "failed, and was skipped",
     "cancelled": "cancelled",
     "running": "still runs",
-    "interrupted": "its process ended",
+    "interrupted": "was going on",
+    "unknown": "its process ended, and when is not known",
     "wait": "waited",
 }
 _UNFINISHED: Final = ("running", "interrupted")
@@ -120,6 +121,7 @@ def _of_batch(content: Content) -> dict[str, Any]:
         "distinct_errors": list(_distinct_errors(failures)),
         "distribution": Distribution.of(durations) if len(durations) >= _FEWEST else None,
         "more_failures": max(count - len(failures), 0),
+        "not_all": tasks is not None and bool(not_all(tasks)),
         "pipelines": content.pipelines,
         "slowest_line": None if slowest is None else time_line_of_stages(slowest, content.now),
         "slowest_run": slowest,
@@ -252,7 +254,7 @@ def _distinct_errors(tasks: Sequence[TaskRow]) -> Iterator[Failure]:
 
 def _legend_of(line: TimeLine) -> list[tuple[str, str]]:
     """Return the kinds of stretches, each with its words; with those of others that look like it."""
-    alike: dict[tuple[str, bool], list[str]] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
     for kind in line.kinds:
-        alike.setdefault((_COLOURS[kind], kind in _UNFINISHED), []).append(kind)
+        alike.setdefault((_COLOURS[kind], kind if kind == "unknown" else str(kind in _UNFINISHED)), []).append(kind)
     return [(kinds[0], " or ".join(_LEGEND[kind] for kind in kinds)) for kinds in alike.values()]

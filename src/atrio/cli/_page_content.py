@@ -9,8 +9,7 @@ import attrs
 
 from atrio.cli._bootstrap import rank
 from atrio.cli._past_runs import alerts_about
-from atrio.cli._plain import in_words
-from atrio.cli._secrets import without_secrets
+from atrio.cli._secrets import note_without_secrets, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,21 +111,10 @@ def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, Mapping):  # what a stage noted
-        return _hidden_note(value, hide)
+        return note_without_secrets(value, hide)
     if isinstance(value, tuple):
         return tuple(_hidden(each, hide) for each in value)
     if attrs.has(type(value)):
         fields = {field.name: _hidden(getattr(value, field.name), hide) for field in attrs.fields(type(value))}
         return attrs.evolve(value, **fields)
     return value
-
-
-def _hidden_note(value: Any, hide: Callable[[str], str]) -> Any:
-    if isinstance(value, Mapping):
-        return {hide(name): _hidden_note(each, hide) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_hidden_note(each, hide) for each in value]
-    # A number may be a secret, too.
-    shown = in_words(value)
-    hidden = hide(shown)
-    return value if hidden == shown else hidden

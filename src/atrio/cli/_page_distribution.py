@@ -14,7 +14,7 @@ from atrio.cli._page_scales import MOST_TICKS, SHORTEST_S, Scale, Tick, round_du
 from atrio.cli._page_text import counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _STEPS: Final = 32
 _RATIO_OF_LOGARITHMS: Final = 20.0
@@ -24,8 +24,10 @@ _ROUND_S: Final = (
     *(60.0, 600.0, 3600.0, 36000.0, 4 * 86400.0, 40 * 86400.0),
 )
 """What is marked on a scale of ratios."""
-_ROOM: Final = 10
+_ROOM: Final = 10.0
 """What the name of a percentile takes of a phone's width, in percent."""
+_SAME: Final = 0.15
+"""Percent that two lines lie apart at most which look like one: a pixel and a half of a wide screen."""
 
 
 @attrs.frozen
@@ -47,6 +49,38 @@ class Step:
     count: int
     low_s: float
     high_s: float
+
+
+@attrs.frozen
+class Label:
+    """The name of a percentile, beside its line.
+
+    Attributes:
+        percent: where the line stands, 0 to 100.
+        label: what it says: a name, or those of percentiles whose lines lie on each other.
+        anchor: which end of it is at the line: start, if it stands to the right of it, or end.
+        row: how high it stands, from 0: one that would lie on another's line or name stands higher.
+    """
+
+    percent: float
+    label: str
+    anchor: str = "start"
+    row: int = 0
+
+    @property
+    def room(self) -> float:
+        """What it takes of a phone's width, in percent."""
+        return _ROOM * len(self.label.split())
+
+    @property
+    def begin(self) -> float:
+        """Where its text begins."""
+        return self.percent - (self.room if self.anchor == "end" else 0)
+
+    @property
+    def end(self) -> float:
+        """Where its text ends."""
+        return self.begin + self.room
 
 
 @attrs.frozen
@@ -93,16 +127,16 @@ class Distribution:
         shown = inside[:: math.ceil(len(inside) / MOST_TICKS) or 1]
         return [Tick(self.percent(each), round_duration(each, each)) for each in shown]
 
-    def labels(self) -> list[Tick]:
-        """Return the names of the percentiles where they lie, in one label those that would lie on each other."""
-        labels: list[Tick] = []
+    def labels(self) -> list[Label]:
+        """Return the names of the percentiles, each beside its line; one for those whose lines lie on each other."""
+        labels: list[Label] = []
         for name, seconds in self.percentiles.items():
-            label = Tick(self.percent(seconds), name)
-            while labels and _end(labels[-1]) > _begin(label):
-                before = labels.pop()
-                label = Tick(before.percent, f"{before.label} {label.label}")
-            labels.append(label)
-        return labels
+            percent = self.percent(seconds)
+            if labels and percent - labels[-1].percent <= _SAME:
+                labels[-1] = attrs.evolve(labels[-1], label=f"{labels[-1].label} {name}")
+            else:
+                labels.append(Label(percent, name))
+        return _stacked(_turned(labels))
 
     @property
     def said(self) -> str:
@@ -112,13 +146,35 @@ class Distribution:
         return f"{count}, the longest {duration(self.high_s)}: {figures}"
 
 
-def _begin(label: Tick) -> float:
-    room = _ROOM * len(label.label.split())
-    return label.percent - {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor] * room
+def _turned(labels: Sequence[Label]) -> list[Label]:
+    """Return the same with those to the left of their lines that have no room to the right."""
+    turned: list[Label] = []
+    limit = 100.0
+    for label in reversed(labels):
+        each = label if label.end <= limit else attrs.evolve(label, anchor="end")
+        # Texts on both sides of two lines would lie on each other, or on a line.
+        limit = each.begin if each.anchor == "end" else limit
+        turned.insert(0, each)
+    return turned
 
 
-def _end(label: Tick) -> float:
-    return _begin(label) + _ROOM * len(label.label.split())
+def _stacked(labels: Sequence[Label]) -> list[Label]:
+    """Return the same, so high that each text and the line below it are clear of the others."""
+    rows = [0] * len(labels)
+    # A line goes down on that side of the lower texts on which they are not: its own text may be above them.
+    for at in reversed(range(len(labels))):
+        if labels[at].anchor == "start":
+            rows[at] = _above(labels, rows, at, range(at + 1, len(labels)))
+    for at, label in enumerate(labels):
+        if label.anchor == "end":
+            rows[at] = _above(labels, rows, at, range(at))
+    return [attrs.evolve(label, row=row) for label, row in zip(labels, rows, strict=True)]
+
+
+def _above(labels: Sequence[Label], rows: Sequence[int], at: int, others: Iterable[int]) -> int:
+    label = labels[at]
+    met = [rows[each] for each in others if label.begin < labels[each].end and labels[each].begin < label.end]
+    return max(met, default=-1) + 1
 
 
 def _edges(low_s: float, high_s: float, *, by_ratio: bool) -> list[float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from atrio.cli._bootstrap import percentile
 from atrio.cli._page_text import counted, duration, in_words, moment
-from atrio.cli._page_timeline import waited_s
+from atrio.cli._page_timeline import last_seen_s, waited_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     """What it is, how much, and a note or an empty text."""
 
 _NAMED_STAGES: Final = 5
+_INTERRUPTED: Final = "Its process ended before it did: it was killed, or its machine went down."
 
 
 def figures_of(detail: RunDetail) -> Iterator[Figure]:
     """Yield the figures of a run."""
     if detail.run.duration_s is not None:
         yield "time", duration(detail.run.duration_s), ""
+    if (seen_s := last_seen_s(detail)) is not None:
+        yield "last seen", duration(seen_s), "after it began; its end is not known"
     yield from _of_stages(detail) if detail.tasks is None else _of_tasks(detail.run, detail.tasks)
 
 
@@ -68,20 +71,29 @@ def _of_tasks(run: RunRow, tasks: TaskFigures) -> Iterator[Figure]:
         "cancelled": tasks.cancelled,
         "not started": tasks.not_started,
         "running" if run.state == "running" else "were running": tasks.running,
+        "not begun": tasks.not_begun,
     }
     for what, count in counts.items():
         if count or what == "failed":
             yield what, f"{count:,}", ""
-    yield "at once", f"{tasks.max_concurrent:,}", "at most"
+    if tasks.max_concurrent is not None:
+        yield "at once", f"{tasks.max_concurrent:,}", "at most"
     if tasks.throughput_per_s is not None:
         yield "throughput", f"{tasks.throughput_per_s:,.4g}/s", "finished tasks"
     if tasks.efficiency is not None:
         yield "efficiency", f"{tasks.efficiency:.0%}", "of its places used"
     if tasks.longest_s:
+        of = not_all(tasks)
         durations = {"p50": tasks.p50_s, "p95": tasks.p95_s, "p99": tasks.p99_s}
         for what, value in durations.items():
-            yield f"{what} of its tasks", duration(value), ""
-        yield "mean", duration(tasks.mean_s), f"{duration(tasks.shortest_s)} to {duration(tasks.longest_s)}"
+            yield f"{what} of its tasks", duration(value), of
+        span = f"{duration(tasks.shortest_s)} to {duration(tasks.longest_s)}"
+        yield "mean", duration(tasks.mean_s), f"{span}, {of}" if of else span
+
+
+def not_all(tasks: TaskFigures) -> str:
+    """Return of how many tasks the times are, if the batch had more that ended: it began before what is kept of it."""
+    return f"of {counted(tasks.measured, 'task')}" if 0 < tasks.measured < tasks.ended else ""
 
 
 def counts_of(stage: StageFigures) -> list[tuple[str, str]]:
@@ -107,10 +119,27 @@ def sentence_of(detail: RunDetail, now: datetime) -> str:
     if run.state == "running":
         return f"It runs still: this is how it stood on {moment(now)}."
     if run.state == "interrupted":
-        return (
-            "Its process ended before it did: it was killed, or its machine went down. Shown is what was known of it."
-        )
+        return f"{_INTERRUPTED} {_known_of(detail)}"
     return _of_failed_stages(detail) if detail.tasks is None else _of_failed_tasks(run, detail.tasks)
+
+
+def _known_of(detail: RunDetail) -> str:
+    run, tasks, seen_s = detail.run, detail.tasks, last_seen_s(detail)
+    sentences = ["Shown is what was known of it."]
+    if seen_s is not None:
+        sentences = [f"It was last seen {duration(seen_s)} after it began; when it ended is not known."]
+    if tasks is not None and run.total is not None:
+        counts = {
+            "succeeded": tasks.successful,
+            "failed": tasks.failed,
+            "ran out of their own time": tasks.timed_out,
+            "were cancelled": tasks.cancelled,
+            "were running": tasks.running,
+            "had not begun": tasks.not_begun,
+        }
+        said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        sentences += [f"Of {counted(run.total, 'task')} {said}."] if said else []
+    return " ".join(sentences)
 
 
 def _of_failed_stages(detail: RunDetail) -> str:
@@ -154,7 +183,7 @@ def facts_of(detail: RunDetail) -> Iterator[tuple[str, str]]:
     """Yield what identifies a run, each with its name."""
     run = detail.run
     yield "run", run.run_id
-    yield "began", run.started_at.isoformat()
+    yield "began", moment(run.started_at)
     yield "process", f"{run.pid} on {run.host}"
     if run.parent_run_id is not None:
         place = {"stage": run.parent_stage_id, "task": run.parent_task_id}

@@ -68,8 +68,10 @@ class Scale:
 
 
 def round_duration(seconds: float, step_s: float) -> str:
-    """Return a round duration in the unit of `step_s`: ``0``, ``200 ms``, ``5 min``."""
+    """Return a round duration in a unit that suits `step_s`: ``0``, ``200 ms``, ``5 min``."""
     if not seconds:
         return "0"
-    size, unit = next(each for each in _UNITS if step_s >= each[0] * (1 - 1e-9))
+    # Parts of a second are told as durations are: 1 s, and not 1000 ms.
+    told_s = min(seconds, 1.0) if step_s < 1 else step_s
+    size, unit = next(each for each in _UNITS if told_s >= each[0] * (1 - 1e-9))
     return f"{seconds / (size or 1e-6):.10g} {unit}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from atrio.cli._page_scales import Scale
+from atrio.cli._page_scales import SHORTEST_S, Scale, Tick
 from atrio.cli._page_text import duration, in_words
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_LINES: Final = 200
 """Stages that are drawn; a pipeline may have any number."""
 _LONGEST_REASON: Final = 150
+_UNKNOWN_SHARE: Final = 0.25
+"""What of the scale lies beyond that which is known of an interrupted run."""
 
 
 @attrs.frozen
@@ -26,7 +28,8 @@ class Stretch:
     """A part of a line.
 
     Attributes:
-        kind: how it ended, a status; or ``wait`` between two attempts.
+        kind: how it ended, a status; ``wait`` between two attempts; or ``unknown`` for a time of which nothing is known
+            but that its process ended in it.
         begin_s: seconds from the run's begin to its own.
         end_s: the same to its end.
         said: what it is, in words.
@@ -68,11 +71,20 @@ class TimeLine:
         lines: what is drawn.
         scale: from the run's begin to its end.
         left_out: how many are not drawn.
+        known_s: seconds from the run's begin to the last moment that is known of it, if its end is not; or None.
     """
 
     lines: tuple[Line, ...]
     scale: Scale
     left_out: int = 0
+    known_s: float | None = None
+
+    def ticks(self) -> list[Tick]:
+        """Return the marks of the scale, as far as something is known; what lies beyond is marked as unknown."""
+        if self.known_s is None:
+            return self.scale.ticks()
+        known = self.scale.percent(self.known_s)
+        return [*(tick for tick in self.scale.ticks() if tick.percent <= known), Tick(100.0, "?")]
 
     @property
     def kinds(self) -> list[str]:
@@ -88,13 +100,17 @@ def time_line_of_stages(detail: RunDetail, now: datetime) -> TimeLine:
         now: what the stages that run have come to, in UTC.
     """
     run = detail.run
-    span_s = max([_known_s(run, now), *(_end_of_stage(run, stage, now) for stage in detail.stages)])
+    known_s = max(
+        [_known_s(run, now), last_seen_s(detail) or 0.0, *(_end_of_stage(run, stage, now) for stage in detail.stages)]
+    )
+    is_open = run.state == "interrupted"
+    scale = Scale(max(known_s, SHORTEST_S) / (1 - _UNKNOWN_SHARE) if is_open else known_s)
     drawn = detail.stages[:MOST_LINES]
     lines = tuple(
-        Line(stage.stage_id, stage.status, stage.duration_s, tuple(_stretches(run, stage, _end(run, stage, span_s))))
+        Line(stage.stage_id, stage.status, stage.duration_s, tuple(_stretches_of(run, stage, known_s, scale.span_s)))
         for stage in drawn
     )
-    return TimeLine(lines, Scale(span_s), len(detail.stages) - len(drawn))
+    return TimeLine(lines, scale, len(detail.stages) - len(drawn), known_s if is_open else None)
 
 
 def time_line_of_tasks(run: RunRow, tasks: Sequence[TaskRow], now: datetime) -> TimeLine:
@@ -107,6 +123,11 @@ def time_line_of_tasks(run: RunRow, tasks: Sequence[TaskRow], now: datetime) -> 
     """
     span_s = max([_known_s(run, now), *(task.queued_s + (task.duration_s or 0.0) for task in tasks)])
     return TimeLine(tuple(_line_of_task(task, span_s) for task in tasks), Scale(span_s))
+
+
+def last_seen_s(detail: RunDetail) -> float | None:
+    """Return how many seconds after its begin an interrupted run is last known to have gone on; None of any other."""
+    return None if detail.last_seen_at is None else _since(detail.run, detail.last_seen_at)
 
 
 def waited_s(stage: StageRow) -> float:
@@ -148,6 +169,13 @@ def _end(run: RunRow, stage: StageRow, span_s: float) -> float:
     return span_s if stage.duration_s is None else min(_since(run, stage.started_at) + stage.duration_s, span_s)
 
 
+def _stretches_of(run: RunRow, stage: StageRow, known_s: float, span_s: float) -> Iterator[Stretch]:
+    yield from _stretches(run, stage, _end(run, stage, known_s))
+    if stage.status == "interrupted":
+        said = f"was going on when its process ended, at some time after {duration(known_s)}"
+        yield Stretch("unknown", known_s, span_s, said)
+
+
 def _stretches(run: RunRow, stage: StageRow, end_s: float) -> Iterator[Stretch]:
     at_s = min(_since(run, stage.started_at), end_s)
     for retry in stage.retries:
@@ -157,6 +185,8 @@ def _stretches(run: RunRow, stage: StageRow, end_s: float) -> Iterator[Stretch]:
         at_s = min(failed_s + retry.backoff_s, end_s)
         yield Stretch("wait", failed_s, at_s, f"waited {duration(retry.backoff_s)}")
     # What was stopped in a wait has no attempt after it.
+    if stage.status == "interrupted" and at_s >= end_s:
+        return
     if stage.duration_s is None or stage.attempts > len(stage.retries) or not stage.retries:
         yield Stretch(stage.status, at_s, end_s, _said_of_end(stage, end_s - at_s))
 
@@ -168,6 +198,8 @@ def _said_of_retry(retry: RetryRow, took_s: float) -> str:
 
 def _said_of_end(stage: StageRow, took_s: float) -> str:
     which = f"attempt {len(stage.retries) + 1} " if stage.retries else ""
+    if stage.status == "interrupted":
+        return f"{which}went on for {duration(took_s)} at least"
     if stage.duration_s is None:
         return f"{which}{_ended(stage.status)}"
     before = "" if stage.attempts else ", before any attempt"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import attrs
 
+from atrio.cli._nearest import did_you_mean
 from atrio.cli._plain import plain
 from atrio.cli._render import as_json
 from atrio.cli._status_tables import alerts_tables, run_tables, runs_table
+from atrio.cli._streams import Refused
 from atrio.history import alerts_in
 from atrio.history.alerts import FAILURE_RATE, SLOW_STAGE, TASK_FAILURE_RATE, is_stage_of
 from atrio.history.places import in_the_way
+from atrio.history.rows import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,11 +49,13 @@ class Latest:
         runs: the latest first.
         recent_s: of each run, seconds of the latest ones of its name, up to itself.
         alerts: those that are open, and then those that were resolved.
+        nothing: a sentence that says that there are no such runs, if there are none, or None.
     """
 
     runs: Sequence[RunRow] = ()
     recent_s: Sequence[Sequence[float]] = ()
     alerts: Sequence[Alert] = ()
+    nothing: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -60,7 +65,8 @@ class Latest:
     def tables(self) -> Iterator[str]:
         """Yield it as tables."""
         now = datetime.now(UTC)
-        yield runs_table(self.runs, self.recent_s, now)
+        if self.runs:
+            yield runs_table(self.runs, self.recent_s, now)
         yield from alerts_tables(self.alerts, now)
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,25 +112,53 @@ class One:
 Seen: TypeAlias = Latest | One
 
 
-def looking_at(history: History, prefix: str | None, count: int | None) -> Callable[[], Seen]:
+def looking_at(
+    history: History, prefix: str | None, count: int | None, *, name: str | None = None, state: RunState | None = None
+) -> Callable[[], Seen]:
     """Return what looks at the history, as it is then.
 
     Args:
         history: the history.
         prefix: the id of a run, or its first digits; None for the latest runs.
         count: how many these are, 10 if it is None; of one run, how many failed tasks, 100 if it is None.
+        name: only those of this name are among the latest.
+        state: only those in this state are.
+
+    Raises:
+        Refused: none ever had this name.
     """
-    if prefix is None:
-        return lambda: _latest(history, count or _LATEST)
-    return lambda: _one(history, prefix, count or _FAILURES)
+    if prefix is not None:
+        return lambda: _one(history, prefix, count or _FAILURES)
+    if name is not None and not history.runs(1, name=name):
+        raise Refused(f"there is no run called {name!r}.{did_you_mean(name, history.names())}")
+    return lambda: _latest(history, count or _LATEST, name, state)
 
 
-def _latest(history: History, count: int) -> Latest:
-    runs = history.runs(count)
+def state_called(text: str) -> RunState:
+    """Return the state that `text`, the value of ``--state``, names.
+
+    Raises:
+        Refused: there is none of this name.
+    """
+    states: tuple[RunState, ...] = get_args(RunState)
+    for state in states:
+        if text == state:
+            return state
+    raise Refused(f"--state must be one of {', '.join(states)}: not {text!r}.{did_you_mean(text, states)}")
+
+
+def _latest(history: History, count: int, name: str | None, state: RunState | None) -> Latest:
+    runs = history.runs(count, name=name, state=state)
     one_of_each = {(run.kind, run.name): run for run in runs}
     of_each = {key: history.runs(count + _RECENT, kind=run.kind, name=run.name) for key, run in one_of_each.items()}
     recent = tuple(_recent(run, of_each[run.kind, run.name]) for run in runs)
-    return Latest(runs, recent, alerts_in(history.path))
+    return Latest(runs, recent, alerts_in(history.path), None if runs else _nothing(history, name, state))
+
+
+def _nothing(history: History, name: str | None, state: RunState | None) -> str:
+    called = "" if name is None else f" called {name!r}"
+    which = "" if state is None else f" whose state is {state}"
+    return f"there is no run{called}{which} in {str(history.path)!r}."
 
 
 def _recent(run: RunRow, of_its_name: Iterable[RunRow]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias, cast
 
 from atrio import StageRecord, StageStatus
-from atrio.cli._secrets import text_without_secrets
+from atrio.cli._secrets import note_without_secrets, text_without_secrets
 from atrio.cli._streams import printable, results_stream
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ _LONGEST_NAME: Final = 24
 """Characters beyond which a cell is text more than a name."""
 _READABLE_TEXT: Final = 24
 """Columns in which text can be read."""
+_LEAST: Final = 4
+"""Columns that one takes at least which is folded."""
+_AS_MILLISECONDS: Final = 0.00095
+"""Seconds from which a duration is told in milliseconds: one decimal then says as much as it should."""
 _LONGEST: Final = 500
 """Characters of an error that are shown; the whole of it is in ``--format json``."""
 
@@ -55,14 +59,17 @@ def as_json(value: Any) -> Iterator[str]:
 
 
 def without_secrets_in_errors(result: PipelineResult[Any]) -> dict[str, Any]:
-    """Return a result as JSON, in which what errors say is without the environment's secrets."""
+    """Return a result as JSON, in which errors and what stages noted are without the environment's secrets."""
     fields = result.to_dict()
     told = [*fields["errors"], *(stage["error"] for stage in fields["stages"] if stage["error"])]
     told += [failure for stage in fields["stages"] for failure in stage["failures"]]
     for error in told:
-        for key in ("message", "stack"):
+        for key in ("error_type", "message", "stack"):
             if error.get(key):
                 error[key] = text_without_secrets(error[key])
+    for stage in fields["stages"]:
+        if stage["metadata"]:
+            stage["metadata"] = note_without_secrets(stage["metadata"])
     return fields
 
 
@@ -101,7 +108,8 @@ def table_of(
         rows: their cells, each a text or a text and its style.
         to_the_right: the heads of columns that stand to the right; by default those of times and counts.
         whole: the heads of columns whose cells are not folded.
-        missable: the heads of columns that are left out, one after the other, until the others have room.
+        missable: the heads of columns that are left out, one after the other, until the others have room. Where they
+            have none even so, it is no table, but a line for each cell.
     """
     from rich.table import Table  # noqa: PLC0415 - only a table needs it
     from rich.text import Text  # noqa: PLC0415 - as above
@@ -110,7 +118,10 @@ def table_of(
     is_bounded = console.is_terminal or "COLUMNS" in os.environ
     heads, cells = tuple(heads), [tuple(map(_text_and_style, row)) for row in rows]
     if is_bounded:
-        heads, cells = _fitting(heads, cells, whole, missable, console.width)
+        narrow = _fitting(heads, cells, whole, missable, console.width)
+        if narrow is None:
+            return _as_lines(console, title, heads, cells)
+        heads, cells = narrow
     table = Table(title=Text(printable(title)), title_justify="left")
     for head in heads:
         table.add_column(
@@ -144,8 +155,8 @@ def _fitting(
     whole: Container[str],
     missable: Iterable[str],
     width: int,
-) -> tuple[tuple[str, ...], list[tuple[tuple[str, str], ...]]]:
-    """Return the columns that have room, so that none is folded into letters."""
+) -> tuple[tuple[str, ...], list[tuple[tuple[str, str], ...]]] | None:
+    """Return the columns that have room, so that none is folded into letters; None if not even those have any."""
     from rich.cells import cell_len  # noqa: PLC0415 - only a table needs it
 
     columns = dict(zip(heads, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(heads, ())
@@ -157,8 +168,25 @@ def _fitting(
         if sum(needed.values()) + 3 * len(needed) + 1 <= width:
             break
         needed.pop(head, None)
+    least = sum(length if head in whole else min(length, _LEAST) for head, length in needed.items())
+    if least + 3 * len(needed) + 1 > width:
+        return None
     shown = [at for at, head in enumerate(heads) if head in needed]
     return tuple(heads[at] for at in shown), [tuple(row[at] for at in shown) for row in rows]
+
+
+def _as_lines(console: Console, title: str, heads: tuple[str, ...], rows: list[tuple[tuple[str, str], ...]]) -> str:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    with console.capture() as captured:
+        console.print(Text(printable(title), style="italic"), overflow="fold")
+        for row in rows:
+            console.print()
+            for head, (text, style) in zip(heads, row, strict=True):
+                if text:
+                    console.print(Text.assemble(f"{printable(head)}: ", (text, style)), overflow="fold")
+        console.print()
+    return captured.get()
 
 
 def _needed(lengths: Iterable[int], *, is_whole: bool) -> int:
@@ -175,7 +203,9 @@ def _row(record: StageRecord) -> Iterator[Cell]:
 
 
 def seconds(duration_s: float) -> str:
-    """Return a duration as people read it: ``0.3 ms``, ``41.0 ms``, ``2.5 s``."""
+    """Return a duration as people read it: ``30 us``, ``41.0 ms``, ``2.5 s``; 0 is ``0.0 ms``."""
+    if 0 < duration_s < _AS_MILLISECONDS:
+        return f"{max(duration_s * 1e6, 1):.0f} us"
     return f"{duration_s * 1000:.1f} ms" if duration_s < 1 else f"{duration_s:.1f} s"
 
 
@@ -237,11 +267,8 @@ def shortened(text: str) -> str:
 
 def described(error: ErrorInfo) -> str:
     """Return `error` in one line that a terminal can show, without a full stop at its end."""
-    return shortened(
-        printable(
-            text_without_secrets(f"{error.error_type}: {error.message}") if error.message else error.error_type
-        ).rstrip(".")
-    )
+    said = f"{error.error_type}: {error.message}" if error.message else error.error_type
+    return shortened(printable(text_without_secrets(said)).rstrip("."))
 
 
 def complaint_of(result: PipelineResult[Any], takes: str | None, *, stack_was_shown: bool = False) -> str | None:

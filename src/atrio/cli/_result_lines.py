@@ -196,5 +196,6 @@ def error_of(outcome: TaskResult[Any]) -> dict[str, str | None]:
 
 
 def _told(error_type: str, message: str, stage_id: str | None) -> dict[str, str | None]:
-    # A message is no result: it goes wherever the line does, and what it repeats is nobody's to keep.
-    return {"error_type": error_type, "message": text_without_secrets(message), "stage_id": stage_id}
+    # Neither is a result: they go wherever the line does, and what they repeat is nobody's to keep.
+    told = {"error_type": text_without_secrets(error_type), "message": text_without_secrets(message)}
+    return {**told, "stage_id": stage_id}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+from atrio.cli._plain import in_words
 from atrio.sinks import Redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from atrio import Event, Sink
 
@@ -45,6 +47,24 @@ def without_secrets(sink: Sink) -> Redacted:
 def text_without_secrets(text: str) -> str:
     """Return `text` without the environment's secrets."""
     return without_secrets(_nowhere).text(text)
+
+
+def note_without_secrets(value: Any, hide: Callable[[str], str] | None = None) -> Any:
+    """Return a note, of plain values, without the environment's secrets.
+
+    Args:
+        value: what was noted, with all that is in it.
+        hide: returns a text without them, if there is more than one note to be made so.
+    """
+    hide = hide or without_secrets(_nowhere).text
+    if isinstance(value, Mapping):
+        return {hide(name): note_without_secrets(each, hide) for name, each in value.items()}
+    if isinstance(value, list):
+        return [note_without_secrets(each, hide) for each in value]
+    # A number may be a secret, too.
+    shown = in_words(value)
+    hidden = hide(shown)
+    return value if hidden == shown else hidden
 
 
 def _nowhere(event: Event, /) -> None:

@@ -157,6 +157,9 @@ def _facts(detail: RunDetail) -> Iterator[tuple[Cell, ...]]:
     yield "process", f"{run.pid} on {run.host}"
     if run.parent_run_id is not None:
         yield "inside", run.parent_run_id
+    if detail.last_seen_at is not None:
+        seen_s = max((detail.last_seen_at - run.started_at).total_seconds(), 0.0)
+        yield "last seen", f"{seconds(seen_s)} after it began; when it ended is not known"
     if run.error_type is not None:
         yield "error", (_error(run.error_type, run.error_message), "red")
     if tasks is not None:
@@ -209,11 +212,14 @@ def _task_figures(run: RunRow, tasks: TaskFigures) -> Iterator[tuple[Cell, ...]]
         "cancelled": tasks.cancelled,
         "not started": tasks.not_started,
         "running" if run.state == "running" else "were running": tasks.running,
+        "not begun": tasks.not_begun,
     }
     for what, count in counts.items():
         if count or what == "succeeded":
             yield what, f"{count:,}"
-    if tasks.successful or tasks.failures:
+    if tasks.measured and (tasks.successful or tasks.failures):
+        # A batch that began before the history did has ended more tasks than are in it.
+        of = "" if tasks.measured == tasks.ended else f", of {tasks.measured:,} tasks"
         times = {
             "mean": tasks.mean_s,
             "shortest": tasks.shortest_s,
@@ -222,8 +228,9 @@ def _task_figures(run: RunRow, tasks: TaskFigures) -> Iterator[tuple[Cell, ...]]
             "p99": tasks.p99_s,
             "longest": tasks.longest_s,
         }
-        yield from ((f"{what} time", seconds(value)) for what, value in times.items())
-    yield "at once at most", f"{tasks.max_concurrent:,}"
+        yield from ((f"{what} time", f"{seconds(value)}{of}") for what, value in times.items())
+    if tasks.max_concurrent is not None:
+        yield "at once at most", f"{tasks.max_concurrent:,}"
     if tasks.throughput_per_s is not None:
         yield "tasks per second", f"{tasks.throughput_per_s:,.1f}"
     if tasks.efficiency is not None:

@@ -232,12 +232,14 @@ class _Batch:
                 opened(self._pipeline),
                 processor.stream(self._pairs, name=name) as outcomes,
             ):
-                with scope:
-                    await self._take_all(outcomes)
-                if scope.cancelled_caught:
-                    outcomes.cancel()
-                    await self._take_what_finished(outcomes)
-                await self._tell_the_rest()
+                try:
+                    with scope:
+                        await self._take_all(outcomes)
+                    if scope.cancelled_caught:
+                        outcomes.cancel()
+                        await self._take_what_finished(outcomes)
+                finally:
+                    await self._tell_the_rest()
         self._summary.duration_s = trio.current_time() - begun
         self._summary.started = self._runner.started
         self._summary.usage = outcomes.usage
@@ -282,8 +284,13 @@ class _Batch:
         while (ready := self._held.take()) is not None:
             outcome, task = ready
             # No half of a line, and no outcome that is written and not counted.
-            with trio.CancelScope(shield=True):
-                await self._lines.write(line_of(outcome, task, ascii_only=self._lines.ascii_only))
+            try:
+                with trio.CancelScope(shield=True):
+                    await self._lines.write(line_of(outcome, task, ascii_only=self._lines.ascii_only))
+            except BaseException:
+                # There is nowhere to tell the others, either.
+                self._held.clear()
+                raise
             self._summary.add(outcome, task)
             if self._bar is not None:
                 self._bar.count(failed=outcome.status is not TaskStatus.SUCCESS)

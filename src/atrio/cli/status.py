@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from atrio.cli._exits import Exit
 from atrio.cli._history import a_history, configuration_to_look_by, history_path
 from atrio.cli._options import StatusOptions, whole_number
-from atrio.cli._past_runs import Latest, as_safe_json, looking_at, why_nothing
+from atrio.cli._past_runs import Latest, as_safe_json, looking_at, state_called, why_nothing
 from atrio.cli._streams import Refused, say, write_out
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ async def status(
         str | None,
         Parameter(help="How many runs are shown at most (default: 10), or failed tasks of one (default: 100)."),
     ] = None,
+    name: Annotated[str | None, Parameter(help="Show only runs of this pipeline, or batches of this name.")] = None,
+    state: Annotated[
+        str | None,
+        Parameter(
+            help="Show only runs in this state: running, success, degraded, failed, timeout, cancelled or interrupted."
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         Parameter(negative="", help="Show it again as it changes, until nothing of what is shown runs any more."),
@@ -40,6 +47,9 @@ async def status(
 ) -> Exit:
     """Show the latest runs or one of them, and return the exit code."""
     count = None if limit is None else whole_number(limit, "--limit")
+    wanted = None if state is None else state_called(state)
+    if run is not None and (name is not None or state is not None):
+        raise Refused("--name and --state choose among the latest runs: leave them out, or the RUN.")
     configuration = configuration_to_look_by(options.config, options.history)
     is_json = (options.format or configuration.cli.output_format) == "json"
     path = history_path(options.history, configuration)
@@ -48,19 +58,23 @@ async def status(
             nothing = why_nothing(path, configuration.monitoring)
             if run is not None:
                 raise Refused(f"there is no run {run!r}: {nothing}")
+            if name is not None:
+                raise Refused(f"there is no run called {name!r}: {nothing}")
             write_out(as_safe_json(Latest()) if is_json else ())
             say(nothing)
             return Exit.SUCCESS
-        look = looking_at(history, run, count)
+        look = looking_at(history, run, count, name=name, state=wanted)
         if watch:
-            await _watch(look, is_json=is_json)
+            seen = await _watch(look, is_json=is_json)
         else:
             seen = look()
             write_out(as_safe_json(seen) if is_json else seen.tables())
+    if isinstance(seen, Latest) and seen.nothing is not None and not is_json:
+        say(seen.nothing)
     return Exit.SUCCESS
 
 
-async def _watch(look: "Callable[[], Seen]", *, is_json: bool) -> None:
+async def _watch(look: "Callable[[], Seen]", *, is_json: bool) -> "Seen":
     shown = None
     with _screen(is_json=is_json) as show:
         while True:
@@ -68,7 +82,7 @@ async def _watch(look: "Callable[[], Seen]", *, is_json: bool) -> None:
             show(seen, seen != shown)
             shown = seen
             if not seen.is_running:
-                return
+                return seen
             await trio.sleep(_PERIOD_S)
 
 

@@ -10,7 +10,7 @@ import contextlib
 import pkgutil
 import re
 import sys
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -53,13 +53,12 @@ def imported_from_elsewhere(directory: Path) -> Generator[None]:
     Args:
         directory: the directory of the configuration.
     """
-    taken = [each.name for each in pkgutil.iter_modules([str(directory)]) if _is_taken(each.name, directory)]
-    if not taken:
-        yield
-        return
-    finder = _Elsewhere(taken, directory)
+    beside = {each.name for each in pkgutil.iter_modules([str(directory)])}
+    finder = _Elsewhere(beside & sys.stdlib_module_names, directory)
     sys.meta_path.insert(0, finder)
     try:
+        # Not before: to say what atrio needs, Python imports modules of its own, which must not be those beside.
+        finder.names |= {name for name in beside if _is_taken(name, directory)}
         yield
     finally:
         with contextlib.suppress(ValueError):
@@ -69,15 +68,15 @@ def imported_from_elsewhere(directory: Path) -> Generator[None]:
 class _Elsewhere:
     """Finds modules everywhere but in one directory."""
 
-    def __init__(self, names: Collection[str], directory: Path) -> None:
-        self._names = frozenset(names)
+    def __init__(self, names: set[str], directory: Path) -> None:
+        self.names = names
         self._directory = directory
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         del path, target
-        return _spec_elsewhere(name, self._directory) if name in self._names else None
+        return _spec_elsewhere(name, self._directory) if name in self.names else None
 
 
 def _spec_elsewhere(name: str, directory: Path) -> ModuleSpec | None:

@@ -183,7 +183,7 @@ class Burst:
             None,
             (
                 event.stages_successful, event.stages_failed, event.stages_skipped, 0, 0, 0, None, None,
-                event.error_type, _message(event.error_message), _stack(event.error_stack),
+                event.error_type, kept_message(event.error_message), kept_stack(event.error_stack),
             ),
         )  # fmt: skip
 
@@ -213,14 +213,14 @@ class Burst:
         self._stages[key] = (
             event.run_id, event.stage_index, event.stage_id, event.agent_id, event.status, event.attempts,
             microseconds(begun.timestamp) if begun else _start_of(event), _seconds(event.duration_s),
-            event.input_size, event.output_size, event.error_type, _message(event.error_message),
-            _stack(event.error_stack), _notes(event.metadata),
+            event.input_size, event.output_size, event.error_type, kept_message(event.error_message),
+            kept_stack(event.error_stack), _notes(event.metadata),
         )  # fmt: skip
 
     def _stage_retry(self, event: events.StageRetry) -> None:
         self._retries[event.run_id, event.stage_id, event.attempt] = (
             event.run_id, event.stage_id, event.attempt, event.max_attempts, microseconds(event.timestamp),
-            _seconds(event.backoff_s), event.error_type, _message(event.error_message),
+            _seconds(event.backoff_s), event.error_type, kept_message(event.error_message),
         )  # fmt: skip
 
     def _task_start(self, event: events.TaskStart) -> None:
@@ -232,7 +232,7 @@ class Burst:
         self._tasks[key] = (
             event.run_id, event.task_index, event.task_id, event.agent_id, event.status, _seconds(event.queued_s),
             microseconds(begun.timestamp) if begun else _start_of(event), _seconds(event.duration_s),
-            event.error_type, _message(event.error_message), _stack(event.error_stack),
+            event.error_type, kept_message(event.error_message), kept_stack(event.error_stack),
         )  # fmt: skip
 
     def _model_called(self, event: events.ModelCalled) -> None:
@@ -240,7 +240,7 @@ class Burst:
             (
                 event.run_id, event.stage_id, event.task_id, event.agent_id, event.provider, event.model,
                 microseconds(event.timestamp), _seconds(event.duration_s), event.input_tokens, event.output_tokens,
-                event.finish_reason, event.error_type, _message(event.error_message),
+                event.finish_reason, event.error_type, kept_message(event.error_message),
             )
         )  # fmt: skip
 
@@ -360,11 +360,13 @@ def _start_of(event: Any) -> int:
     return microseconds(event.timestamp) - int(seconds * _MICROSECONDS)
 
 
-def _message(text: str | None) -> str | None:
+def kept_message(text: str | None) -> str | None:
+    """Return as much of a message as is kept."""
     return text if text is None or len(text) <= LONGEST_MESSAGE else _cut(text, LONGEST_MESSAGE)
 
 
-def _stack(text: str | None) -> str | None:
+def kept_stack(text: str | None) -> str | None:
+    """Return as much of a traceback as is kept."""
     return text if text is None or len(text) <= LONGEST_STACK else _cut(text, LONGEST_STACK)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from atrio._stamps import elapsed_clock, utc_now
 from atrio.history._bursts import Burst
 from atrio.history.marks import Mark
-from atrio.history.processes import HEARTBEAT_S, close_process, mark_interrupted, register, say_alive
 from atrio.history.places import file_at
+from atrio.history.processes import HEARTBEAT_S, close_process, mark_interrupted, register, say_alive
 from atrio.history.retention import Purge
 from atrio.history.schema import HistoryError, connect, microseconds, sentence_of
 
@@ -25,8 +25,8 @@ BURST_S: Final = 0.05
 """Seconds for which events are gathered: what a process may lose that is killed."""
 _LARGEST_BURST: Final = 4096
 """Events that one transaction writes at most."""
-TOO_MANY: Final = 100_000
-"""Events that wait at most while nothing can be written: some 70 MB."""
+TOO_MANY: Final = 50_000
+"""Events that wait at most while nothing can be written: some 35 MB, and at worst 12 kB more for each that failed."""
 _BUSY_S: Final = 2.0
 """Seconds that a transaction waits for another process."""
 _BUSY_SHORT_S: Final = 0.25
@@ -60,7 +60,7 @@ class Writer:
     """Writes what is queued until it is told to close.
 
     What can pass (another process that locks the file, a full disk) is waited for: what could not be written stays, and
-    is written when it can be. Beyond 100,000 events it is lost, and the runs that it was about count as interrupted,
+    is written when it can be. Beyond 50,000 events it is lost, and the runs that it was about count as interrupted,
     unless their ends are told later. A file that was moved or removed is made anew.
 
     Args:
@@ -103,7 +103,8 @@ class Writer:
         self._has_gap = False
         self._lost = 0
         self._is_incomplete = False
-        self._losing = threading.Lock()
+        # Re-entrant: what a signal handler does may be heard, too.
+        self._losing = threading.RLock()
         self._told: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="atrio-history", daemon=True)
 
@@ -146,14 +147,13 @@ class Writer:
     def lose_all(self) -> None:
         """Forget what is queued: the file takes nothing, and there is too much of it."""
         with self._losing:
-            before = self._lost
-            while self.queue:
-                waiting = self.queue.popleft()
+            for waiting in self.queue:
                 if isinstance(waiting, Mark):
                     waiting.settle(is_kept=False)
                 else:
                     self._lost += 1
-            self._has_gap = self._has_gap or self._lost > before
+                    self._has_gap = True
+            self.queue.clear()
         self._say_of_trouble("events are lost until it can be written")
 
     def close(self) -> None:
@@ -187,10 +187,10 @@ class Writer:
 
     def _write_until_closed(self) -> None:
         while True:
-            # Whoever asks from here on is not answered by what is tried now.
-            self._asked = len(self.queue)
             if self._trouble is not None:
                 self.work.clear()
+            # Whoever asks from here on is not answered by what is tried now.
+            self._asked = len(self.queue)
             try:
                 if not self._go_on():
                     break
@@ -239,9 +239,12 @@ class Writer:
         if connection is not None:
             if not self._was_moved():
                 return connection
-            # SQLite sees, too, that it was moved, and leaves alone what is there now.
+            # SQLite sees, too, that it was moved, and leaves alone what is there now; but also what stands beside the
+            # file that was moved, and was not taken over yet.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.close()
-            self._connection = None
+            self._connection = self._purge = None
             self.problems.append(f"the history {self._path} was moved or removed: another one is begun there")
         return self._open()
 
@@ -293,14 +296,12 @@ class Writer:
             self.is_behind = False
 
     def _gathered(self) -> Burst:
-        burst = Burst(after_a_gap=self._has_gap)
-        self._has_gap = False
-        queue = self.queue
-        many = min(len(queue), _LARGEST_BURST)
-        self._asked = max(self._asked - many, 0)
-        for _ in range(many):
-            with contextlib.suppress(IndexError):  # all was lost meanwhile
-                event = queue.popleft()
+        with self._losing:
+            burst, self._has_gap = Burst(after_a_gap=self._has_gap), False
+            many = min(len(self.queue), _LARGEST_BURST)
+            self._asked = max(self._asked - many, 0)
+            for _ in range(many):
+                event = self.queue.popleft()
                 if isinstance(event, Mark):
                     self._marks.append(event)
                 else:
@@ -370,4 +371,4 @@ class Writer:
 
 def _may_pass(error: sqlite3.Error | HistoryError, codes: frozenset[int]) -> bool:
     cause = error.__cause__ if isinstance(error, HistoryError) else error
-    return isinstance(cause, OSError) or (isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in codes)
+    return isinstance(cause, OSError) or getattr(cause, "sqlite_errorcode", 0) & 0xFF in codes

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import attrs
 import trio
@@ -28,6 +29,7 @@ from atrio.events import _levels as levels
 from atrio.events._observing import warn_of_observer
 from atrio.history import findings
 from atrio.history.alerts import BREAKER_OPENED, Finding, Thresholds, evaluate
+from atrio.history.ended import Ended, Run, note_first
 from atrio.history.open_breakers import Breakers
 from atrio.history.places import file_at
 from atrio.history.processes import own_identity
@@ -46,39 +48,13 @@ _BUSY_S: Final = 0.05
 """Seconds that a look waits for another process that writes; what was not told then is told at the next one."""
 _MOST: Final = 100
 """Pipelines, and names of batches, that one look is about, at most."""
+_MOST_WAITING: Final = 10_000
+"""Pipelines, and names of batches, that wait for the next looks, at most."""
+_AT_CLOSE_S: Final = 2.0
+"""Seconds after which closing begins no other look, whatever waits."""
 _LONG: Final = timedelta(hours=1)
 """What runs for longer is compared with what was before so long ago: a stream may never end."""
 _PASSED: Final = ("success", "degraded")
-
-
-class _Run(NamedTuple):
-    """A run that has not ended."""
-
-    name: str
-    began: datetime
-    parent: str | None
-
-
-@attrs.define
-class _Ended:
-    """What ended in some span of time.
-
-    Attributes:
-        pipelines: the pipelines, each with the outermost run's name.
-        batches: the names of batches of which tasks ended, as `pipelines`.
-        began: when the first of the outermost runs began, or None.
-    """
-
-    pipelines: dict[str, str] = attrs.field(factory=dict)
-    batches: dict[str, str] = attrs.field(factory=dict)
-    began: datetime | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.pipelines or self.batches)
-
-    def with_what_ended_before(self, before: _Ended) -> _Ended:
-        began = min((each for each in (before.began, self.began) if each is not None), default=None)
-        return _Ended(before.pipelines | self.pipelines, before.batches | self.batches, began)
 
 
 class AlertSink:
@@ -92,8 +68,13 @@ class AlertSink:
     what ran there then has reached its end elsewhere.
 
     It looks when a run ends that is inside of no other or a batch tells of its progress, unless it has looked in the
-    last five seconds; five seconds after such an end; and for the last time when it is closed: it is a context manager. A breaker is told of at once. What cannot be read
-    or written is let be: the history's own sink says so.
+    last five seconds; five seconds after such an end; and for the last time when it is closed: it is a context manager.
+    A look judges 100 pipelines and batches of 100 names at most, the others at the next looks, and when it is closed
+    all of them, for some two seconds at most. 10,000 of each wait; those beyond are judged when they end again.
+
+    A breaker is told of at once. What cannot be read or written is let be: the history's own sink says so. If anything
+    else goes wrong, as with a history that is damaged, that is reported once through ``warnings``, and no alert is
+    raised from there on.
 
     Args:
         history: the sink that keeps the history, which must hear each event before this one.
@@ -127,9 +108,9 @@ class AlertSink:
         self._looked_at = -inf
         self._will_look = self._is_closed = False
         # What ended since the last look, and what since the one before it: what is just written may not be read yet.
-        self._ended, self._ended_before = _Ended(), _Ended()
+        self._ended, self._ended_before = Ended(), Ended()
         self._passed: dict[str, datetime] = {}
-        self._running: dict[str, _Run] = {}
+        self._running: dict[str, Run] = {}
         # What was not told yet.
         self._opened: dict[str, str | None] = {}
         self._closed: set[str] = set()
@@ -159,28 +140,30 @@ class AlertSink:
         """Look for the last time, if anything ended since the last one, and let go of the history."""
         with self._lock:
             self._is_closed = True
-            if self._ended or self._ended_before or self._passed or self._opened or self._closed:
-                # Only now: while something runs it is soon enough at the next look, and nobody waits.
-                self._history.flush()
-                self._look()
-            # That of a parent stays open: closing it here would drop the parent's locks.
-            if self._here.pid == os.getpid():
-                self._let_go()
+            try:
+                if self._ended or self._ended_before or self._passed or self._opened or self._closed:
+                    # Only now: while something runs it is soon enough at the next look, and nobody waits.
+                    self._history.flush()
+                    self._look_at_all()
+            finally:
+                # That of a parent stays open: closing it here would drop the parent's locks.
+                if self._here.pid == os.getpid():
+                    self._let_go()
         self._emit_found()
 
     def _run_began(self, event: events.PipelineStart | events.BatchStart) -> None:
         if event.run_id is not None:
             name = event.pipeline_id if isinstance(event, events.PipelineStart) else event.batch
-            self._running[event.run_id] = _Run(encodable(name), event.timestamp, event.parent_run_id)
+            self._running[event.run_id] = Run(encodable(name), event.timestamp, event.parent_run_id)
 
     def _pipeline_ended(self, event: events.PipelineEnd) -> None:
         name = encodable(event.pipeline_id)
-        self._note(self._ended.pipelines, name, event.run_id)
+        self._note(self._ended.pipelines, name, event)
         self._run_ended(event, name)
 
     def _batch_ended(self, event: events.BatchEnd) -> None:
         name = encodable(event.batch)
-        self._note(self._ended.batches, name, event.run_id)
+        self._note(self._ended.batches, name, event)
         self._run_ended(event, name)
 
     def _run_ended(self, event: events.PipelineEnd | events.BatchEnd, name: str) -> None:
@@ -189,9 +172,8 @@ class AlertSink:
         run = self._running.pop(event.run_id, None)
         if event.parent_run_id in self._running:
             return
-        began = event.timestamp if run is None else run.began
-        self._ended.began = began if self._ended.began is None else min(self._ended.began, began)
-        if event.status in _PASSED:
+        if event.status in _PASSED and (name in self._passed or len(self._passed) < _MOST_WAITING):
+            began = event.timestamp if run is None else run.began
             self._passed[name] = max(self._passed.get(name, began), began)
         self._look_if_due()
         # If nothing more happens, what ended last must not wait for the next run.
@@ -199,19 +181,21 @@ class AlertSink:
 
     def _went_on(self, event: events.BatchProgress) -> None:
         name = encodable(event.batch)
-        self._note(self._ended.batches, name, event.run_id)
+        self._note(self._ended.batches, name, event)
         self._look_if_due()
 
-    def _note(self, names: dict[str, str], name: str, run_id: str | None) -> None:
-        if name not in names and len(names) < _MOST:
-            names[name] = self._outermost(run_id) or name
+    def _note(
+        self, names: dict[str, Run], name: str, event: events.PipelineEnd | events.BatchEnd | events.BatchProgress
+    ) -> None:
+        if name in names or len(names) < _MOST_WAITING:
+            note_first(names, name, self._outermost(event.run_id) or Run(name, event.timestamp, None))
 
-    def _outermost(self, run_id: str | None) -> str | None:
-        """Return the name of the outermost run that this one runs inside, or of itself; None if it does not run."""
-        name: str | None = None
+    def _outermost(self, run_id: str | None) -> Run | None:
+        """Return the outermost run that this one runs inside, or itself; None if it does not run."""
+        outermost: Run | None = None
         while run_id is not None and (run := self._running.get(run_id)) is not None:
-            name, run_id = run.name, run.parent
-        return name
+            outermost, run_id = run, run.parent
+        return outermost
 
     def _breaker_opened(self, event: events.BreakerOpened) -> None:
         # The event is of no run; whoever made the call that failed is.
@@ -219,7 +203,8 @@ class AlertSink:
         run_id, _, _ = parent_ids(context, nearer_task(context))
         breaker = encodable(event.breaker)
         self._closed.discard(breaker)
-        self._opened[breaker] = self._outermost(run_id)
+        outermost = self._outermost(run_id)
+        self._opened[breaker] = None if outermost is None else outermost.name
         self._judge(self._of_breakers)
 
     def _breaker_closed(self, event: events.BreakerClosed) -> None:
@@ -250,14 +235,30 @@ class AlertSink:
                     if not self._is_closed:
                         self._look()
                 self._emit_found()
+        except (trio.Cancelled, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - out of a system task it would end the host's program
+            self._give_up(error)
         finally:
             self._will_look = False
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
         self._looked_at = elapsed_clock()
-        if self._judge(self._of_everything):
-            self._ended, self._ended_before = _Ended(), self._ended
+        ended = self._ended.part(0, _MOST)
+        done = self._judge(partial(self._of_everything, ended.with_what_ended_before(self._ended_before)))
+        if done:
+            self._ended, self._ended_before = self._ended.part(_MOST, None), ended
             self._passed.clear()
+        return done
+
+    def _look_at_all(self) -> None:
+        until = elapsed_clock() + _AT_CLOSE_S
+        while self._look() and self._ended and elapsed_clock() < until:
+            self._ended_before = Ended()  # all is written: once is enough
+
+    def _give_up(self, error: BaseException) -> None:
+        self._working = False
+        warn_of_observer("AlertSink", error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
     def _judge(self, measure: Callable[[sqlite3.Connection, Known, Breakers | None], Iterator[Finding]]) -> bool:
         """Raise and resolve what is to be, and say whether the history could be read and written."""
@@ -274,10 +275,9 @@ class AlertSink:
                 raised, resolved = record(database, raised, resolved, now=utc_now(), first=first)
         except HistoryError:
             return False
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # tables that are not ours, and no state of the file
-                self._working = False
-                warn_of_observer("AlertSink", error)
+        except Exception as error:  # noqa: BLE001 - whatever is in the file must not change the run
+            if not _is_of_the_file(error):
+                self._give_up(error)
             return False
         self._found += ((AlertRaised, each) for each in raised)
         self._found += ((AlertResolved, each) for each in resolved)
@@ -313,20 +313,18 @@ class AlertSink:
         return Breakers.read(database, self._opened, self._closed, self._here, utc_now())
 
     def _of_everything(
-        self, database: sqlite3.Connection, known: Known, breakers: Breakers | None
+        self, ended: Ended, database: sqlite3.Connection, known: Known, breakers: Breakers | None
     ) -> Iterator[Finding]:
-        ended = self._ended.with_what_ended_before(self._ended_before)
-        begins = [run.began for run in self._running.values() if run.parent not in self._running]
-        began = max(min([*begins, ended.began or utc_now()]), utc_now() - _LONG)
-        for pipeline_id, run_name in ended.pipelines.items():
-            for found in findings.of_pipeline(
-                database, pipeline_id, known, self._thresholds, began_us=microseconds(began)
-            ):
-                yield attrs.evolve(found, run_name=run_name)
-        for name, run_name in ended.batches.items():
+        now = utc_now()
+        first = min((run.began for run in self._running.values() if run.parent not in self._running), default=now)
+        for pipeline_id, run in ended.pipelines.items():
+            began_us = microseconds(max(min(first, run.began), now - _LONG))
+            for found in findings.of_pipeline(database, pipeline_id, known, self._thresholds, began_us=began_us):
+                yield attrs.evolve(found, run_name=run.name)
+        for name, run in ended.batches.items():
             of_tasks = findings.of_batches(database, name, self._thresholds)
             if of_tasks is not None:
-                yield attrs.evolve(of_tasks, run_name=run_name)
+                yield attrs.evolve(of_tasks, run_name=run.name)
         yield from self._of_breakers(database, known, breakers)
 
     def _of_breakers(self, _: sqlite3.Connection, known: Known, breakers: Breakers | None) -> Iterator[Finding]:
@@ -357,6 +355,12 @@ class AlertSink:
             except Exception as error:  # noqa: BLE001 - whatever it raises must not change the run
                 self._on_alert = None
                 warn_of_observer("on_alert", error)
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Say whether `error` is a state of the file, and not what tables that are not ours, or rows in them, bring."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return isinstance(error, sqlite3.Error) and code != sqlite3.SQLITE_ERROR
 
 
 _TAKERS: Final[dict[type, Callable[..., None]]] = {

@@ -8,6 +8,9 @@ import threading
 class Mark:
     """A place in what a sink was given: it says whether all that came before is in the file.
 
+    What was lost before that, and told as such, does not count: where there was too much of it while nothing could be
+    written.
+
     Attributes:
         is_settled: whether it is known by now.
         is_kept: whether all of it is there; False as long as it is not known.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 from os import PathLike
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -17,6 +17,7 @@ from atrio.history.schema import HistoryError, connect, microseconds, moment_of,
 __all__ = ["Alert", "alerts_in", "open_alerts", "record"]
 
 _COLUMNS: Final = "rule, subject, value, threshold, run_name, raised_us, resolved_us"
+_KINDS: Final[tuple[Any, ...]] = (str, str, float, float, str | None)
 
 
 @attrs.frozen
@@ -69,7 +70,11 @@ def alerts_in(path: str | PathLike[str], *, resolved: int = 10) -> tuple[Alert, 
 
 
 def open_alerts(database: sqlite3.Connection) -> tuple[Alert, ...]:
-    """Return the alerts that are not resolved, the latest first."""
+    """Return the alerts that are not resolved, the latest first.
+
+    Raises:
+        sqlite3.Error: they cannot be read, or make no sense.
+    """
     # By itself SQLite might go through all that ever were, as they are in order.
     query = f"SELECT {_COLUMNS} FROM alerts INDEXED BY alerts_open WHERE resolved_us IS NULL ORDER BY raised_us DESC, id DESC"  # noqa: S608, E501 - as above
     return tuple(map(_alert, database.execute(query)))
@@ -131,7 +136,14 @@ def _resolve(database: sqlite3.Connection, found: Finding, at: int) -> bool:
     return written.rowcount == 1
 
 
-def _alert(row: tuple[str, str, float, float, str | None, int, int | None]) -> Alert:
-    rule, subject, value, threshold, run_name, raised_us, resolved_us = row
-    resolved_at = None if resolved_us is None else moment_of(resolved_us)
-    return Alert(rule, subject, value, threshold, run_name, moment_of(raised_us), resolved_at)
+def _alert(row: tuple[Any, ...]) -> Alert:
+    *begin, raised_us, resolved_us = row
+    try:
+        if not all(map(isinstance, begin, _KINDS)):
+            raise TypeError(f"its values are {begin}")  # noqa: TRY301 - so it is told with the others
+        resolved_at = None if resolved_us is None else moment_of(resolved_us)
+        values: list[Any] = [*begin, moment_of(raised_us), resolved_at]
+        return Alert(*values)
+    except (OverflowError, TypeError, ValueError) as error:
+        # As SQLite says it of what it finds out itself.
+        raise sqlite3.DatabaseError(f"malformed row of alerts: {error}") from error

@@ -6,7 +6,8 @@ import contextlib
 import math
 import os
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
@@ -111,13 +112,14 @@ class History:
                 where.append(f"(state = 'interrupted' OR (state = 'running' AND process IN ({dead})))")
             elif state == "running":
                 where.append(f"state = 'running' AND process NOT IN ({dead})")
-                index = ""
+                # They are few, of whatever name and wherever.
+                index = "INDEXED BY runs_running"
             elif state is not None:
                 where.append("state = ?")
                 values.append(state)
             query = queries.RUN.format(dead=dead, index=index, stack="NULL")
             query += f"WHERE {' AND '.join(where)} ORDER BY started_us DESC, run_id DESC LIMIT ?"
-            return self._run_rows(query, *values, limit)
+            return self._run_rows(query, (*values, limit))
 
     def run(self, prefix: str, *, slowest: int = 10, failures: int = 100, inside: int = 20) -> RunDetail:
         """Return a run with all that is kept of it.
@@ -138,15 +140,25 @@ class History:
             run_id = run_id_of(self._ids, prefix.strip())
             dead = self._dead()
             query = queries.RUN.format(dead=dead, index="", stack="error_stack")
-            [run] = self._run_rows(f"{query} WHERE run_id = ?", run_id)
-            within = f"{queries.RUN.format(dead=dead, index='', stack='NULL')} WHERE parent_run_id = ?"
+            [run] = self._run_rows(f"{query} WHERE run_id = ?", (run_id,))
+            within = f"{queries.RUN.format(dead=dead, index='', stack='NULL')} {queries.INSIDE}"
             return RunDetail(
                 run,
                 self._stages(run),
                 self._figures(run, slowest, failures) if run.kind == "batch" else None,
                 tuple(ModelRow(*row) for row in self._rows(queries.MODELS, run_id)),
-                self._run_rows(f"{within} ORDER BY run_id LIMIT ?", run_id, inside),
+                self._run_rows(within, {"run": run_id, "most": inside}),
+                self._last_seen_at(run, dead),
             )
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all pipelines and batches that ran inside no other, sorted.
+
+        Raises:
+            HistoryError: the history cannot be read.
+        """
+        with self._reading():
+            return tuple(sorted(name for (name,) in self._rows(queries.NAMES)))
 
     def task_durations(self, run_id: str) -> tuple[float, ...]:
         """Return the seconds of every task of a batch that ended, sorted.
@@ -241,7 +253,7 @@ class History:
         by_duration = queries.TASKS.format(which="duration_s IS NOT NULL ORDER BY duration_s DESC")
         failing = queries.TASKS.format(which="status IN ('error', 'timeout') ORDER BY task_index")
         values: list[Any] = [
-            most_at_once or 0,
+            most_at_once,
             throughput,
             efficiency,
             run.successful,
@@ -254,8 +266,16 @@ class History:
             *ranked,
             tuple(_task_row(row, run) for row in self._rows(by_duration, run.run_id, slowest)),
             tuple(_task_row(row, run) for row in self._rows(failing, run.run_id, failures)),
+            ended,
+            None if run.duration_s is not None or run.total is None else max(run.total - begun, 0),
         ]
         return TaskFigures(*values)
+
+    def _last_seen_at(self, run: RunRow, dead: str) -> datetime | None:
+        if run.state != "interrupted":
+            return None
+        [(at_us,)] = self._connection.execute(queries.LAST_SEEN.format(dead=dead), {"run": run.run_id})
+        return moment_of(at_us)
 
     def _ranked(self, run_id: str, share: float, count: int) -> float:
         """Return the nearest-rank percentile of the durations of a batch's tasks."""
@@ -271,8 +291,9 @@ class History:
         dead = silent_processes(self._connection, own_identity(), microseconds(utc_now()))
         return ", ".join(map(str, dead))
 
-    def _run_rows(self, query: str, *values: Any) -> tuple[RunRow, ...]:
-        return tuple(self._counted(_run_row(row)) for row in self._rows(query, *values))
+    def _run_rows(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> tuple[RunRow, ...]:
+        rows = self._connection.execute(query, values).fetchall()
+        return tuple(self._counted(_run_row(row)) for row in rows)
 
     def _counted(self, run: RunRow) -> RunRow:
         """Return `run` with its tasks counted, if it is a batch whose end, which would say them, is not there."""

@@ -26,10 +26,12 @@ _ALONE: Final = (
     ("breakers", "at_us"),
     # Open ones too: what still holds is raised again, and what nobody runs any more would stay for ever.
     ("alerts", "raised_us"),
-    ("processes", "closed = 1 AND seen_us"),
+    # The last one stays: SQLite would give its number to the next process, and with it what else has it.
+    ("processes", "closed = 1 AND id < (SELECT max(id) FROM processes) AND seen_us"),
 )
 """What belongs to no run that is kept, with what says how old it is."""
 _OF_NO_RUN: Final = "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {old} < ? AND id <= ? LIMIT ?)"
+_BREAKERS_OF_NOBODY: Final = "DELETE FROM open_breakers WHERE process NOT IN (SELECT id FROM processes)"
 _LAST: Final = 2**63 - 1
 
 
@@ -99,6 +101,8 @@ class Purge:
             values = (self._before_us, self._last[table], self._rows)
             taken = self._connection.execute(_OF_NO_RUN.format(table=table, old=old), values).rowcount
             more = more or taken == self._rows
+        # As many as there are breakers and processes, which are few.
+        self._connection.execute(_BREAKERS_OF_NOBODY)
         return more
 
 

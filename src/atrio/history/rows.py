@@ -197,7 +197,7 @@ class TaskFigures:
     """The tasks of a batch, counted. Percentiles are by nearest rank, of the tasks that ended; 0 if none did.
 
     Attributes:
-        max_concurrent: how many ran at once at most.
+        max_concurrent: how many ran at once at most; None if the batch began before what is kept of it.
         throughput_per_s: finished tasks per second; None unless the batch ended.
         efficiency: how much of its places was used, 0 to 1; None unless the batch ended.
         successful: how many succeeded.
@@ -214,9 +214,13 @@ class TaskFigures:
         longest_s: the most seconds.
         slowest: those that took longest, the slowest first; at most as many as were asked for.
         failures: those that failed or ran out of their time, in their order; at most as many as were asked for.
+        measured: of how many tasks the times are: those whose ends are kept. They are less than :attr:`ended` if
+            the batch began before what is kept of it.
+        not_begun: how many of a batch that has no end had not begun by what is known; None of one that has an end, or
+            of which nobody knows how many tasks it has.
     """
 
-    max_concurrent: int
+    max_concurrent: int | None
     throughput_per_s: float | None
     efficiency: float | None
     successful: int
@@ -233,6 +237,13 @@ class TaskFigures:
     longest_s: float
     slowest: tuple[TaskRow, ...]
     failures: tuple[TaskRow, ...]
+    measured: int = 0
+    not_begun: int | None = None
+
+    @property
+    def ended(self) -> int:
+        """How many tasks ended, as the batch's end says, or as far as is known."""
+        return self.successful + self.failed + self.timed_out + self.cancelled
 
 
 @attrs.frozen
@@ -246,6 +257,9 @@ class RunDetail:
         models: what its calls of language models come to; those of runs inside it are theirs.
         inside: runs that run inside it, the first ones, at most as many as were asked for. Those inside of tasks are
             found through `TaskRow.run_id`, and with :meth:`History.runs`, too.
+        last_seen_at: the last moment at which an interrupted run is known to have gone on, aware, in UTC: that of its
+            last event that was kept, or of the last sign of life of its process. It ended some time later. None of
+            any other run.
     """
 
     run: RunRow
@@ -253,6 +267,7 @@ class RunDetail:
     tasks: TaskFigures | None
     models: tuple[ModelRow, ...] = ()
     inside: tuple[RunRow, ...] = ()
+    last_seen_at: datetime | None = None
 
 
 @attrs.frozen

@@ -24,6 +24,8 @@ APPLICATION_ID: Final = 0x61747268
 _BUSY_S: Final = 5.0
 """How long a statement waits for another process that writes, in seconds: each writes for milliseconds."""
 _PAUSE_S: Final = 0.002
+_MAKING_S: Final = 0.25
+"""How long a reader waits for a process that makes the history just then."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_OF_DAY: Final = 24 * 3600
 _MICROSECONDS: Final = 1_000_000
@@ -307,9 +309,11 @@ def _check(connection: sqlite3.Connection, file: Path) -> int:
 
 
 def _checked_to_read(connection: sqlite3.Connection, file: Path) -> int:
-    version = _check(connection, file)
-    if not version:
-        raise HistoryError(f"there is no history in {file}, which is empty")
+    until = elapsed_clock() + _MAKING_S
+    while not (version := _check(connection, file)):
+        if elapsed_clock() > until:
+            raise HistoryError(f"there is no history in {file}, which is empty")
+        time.sleep(_PAUSE_S)
     return version
 
 

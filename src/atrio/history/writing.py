@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
 
 from atrio import events
 from atrio._stamps import elapsed_clock
 from atrio._validation import check_above_zero
 from atrio.errors import SinkWarning
+from atrio.events._observing import warn_of_observer
+from atrio.history._bursts import kept_message, kept_stack
 from atrio.history._writer import BURST_S, TOO_MANY, Writer
 from atrio.history.marks import Mark
 from atrio.history.schema import HistoryError
@@ -51,7 +56,7 @@ class HistorySink:
 
     Several processes may write to one history, and several threads to one sink. A process that is forked keeps nothing.
     Nothing that befalls the file is raised, and no run notices. While it cannot be written (another process has locked
-    it, the disk is full), events wait in memory; 100,000 of them at most, then they are lost. One that is moved away or
+    it, the disk is full), events wait in memory; 50,000 of them at most, then they are lost. One that is moved away or
     removed is begun anew. Of what is no history, or is damaged, the sink says so, and keeps nothing from there on.
 
     Args:
@@ -63,7 +68,7 @@ class HistorySink:
             :class:`~atrio.SinkWarning` says it.
 
     Attributes:
-        path: the database.
+        path: the database, absolute: a program may change its directory.
 
     Raises:
         TypeError: `retention_days` is no number.
@@ -78,7 +83,7 @@ class HistorySink:
         on_problem: Callable[[str], object] | None = None,
     ) -> None:
         check_above_zero(retention_days, "retention_days")
-        self.path: Path = Path(path)
+        self.path: Path = Path(path).absolute()
         self._writer = Writer(self.path, int(min(retention_days, _MOST_DAYS) * _DAY_US))
         self._on_problem = _warn if on_problem is None else on_problem
         self._entered = False
@@ -115,6 +120,9 @@ class HistorySink:
         writer = self._writer
         if writer.keeps:
             queue = writer.queue
+            fields = event.__dict__
+            if fields.get("error_type") is not None:
+                event = _no_longer_than_is_kept(event, fields)
             queue.append(event)
             if writer.is_idle:
                 writer.work.set()
@@ -143,9 +151,11 @@ class HistorySink:
 
     def _wait_until_written(self, patience_s: float) -> bool:
         written = threading.Event()
-        self._writer.queue.append(Mark(written))
+        mark = Mark(written)
+        self._writer.queue.append(mark)
         self._writer.hurry()
-        return written.wait(patience_s)
+        written.wait(patience_s)
+        return mark.is_kept
 
     def mark(self) -> Mark:
         """Return what says, a moment later, whether all that was given so far is in the file.
@@ -194,13 +204,28 @@ class HistorySink:
     def _tell(self) -> None:
         with contextlib.suppress(IndexError):  # another thread was quicker
             while self._writer.problems:
-                self._on_problem(self._writer.problems.popleft())
+                self._say(self._writer.problems.popleft())
+
+    def _say(self, sentence: str) -> None:
+        try:
+            self._on_problem(sentence)
+        except Exception as error:  # noqa: BLE001 - whatever it raises must not change the run
+            self._on_problem = _warn
+            warn_of_observer("on_problem", error)
 
     def _forget_after_fork(self) -> None:
         # The thread is the parent's, and so is the connection: closing it here would drop the parent's locks.
         self._writer.keeps = False
         _inherited.append(self._writer)
         self._writer = Writer(self.path, 0)
+
+
+def _no_longer_than_is_kept(event: Any, fields: Mapping[str, Any]) -> Any:
+    """Return a failure's event with no more of its texts than is written: they may be megabytes, and many may wait."""
+    message, stack = fields.get("error_message"), fields.get("error_stack")
+    kept = {"error_message": kept_message(message), "error_stack": kept_stack(stack)}
+    changed = {name: text for name, text in kept.items() if text is not fields.get(name)}
+    return attrs.evolve(event, **changed) if changed else event
 
 
 def _warn(sentence: str) -> None:
@@ -221,4 +246,11 @@ def _after_fork() -> None:  # pragma: no cover - it runs in a child, which tests
         sink._forget_after_fork()
 
 
+def _close_all() -> None:
+    """Write at the program's end what sinks have that were not closed."""
+    for sink in tuple(_sinks):
+        sink.close()
+
+
 os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_close_all)
