@@ -59,7 +59,7 @@ class Running:
             with JsonLinesSink(folder / "log.jsonl") as lines, atrio.observe_only(lines):
                 yield bool
         else:
-            with HistorySink(folder / "history.db", on_problem=_refuse) as history, atrio.observe_only(history):
+            with _kept(folder / "history.db") as history, atrio.observe_only(history):
                 yield history.flush
 
     def answer(self) -> Any:
@@ -93,7 +93,7 @@ class Opening:
         """Return how many runs are in a history that was opened and closed."""
         with TemporaryDirectory() as name:
             path = Path(name, "history.db")
-            with HistorySink(path, on_problem=_refuse):
+            with _kept(path):
                 pass
             with History(path) as history:
                 return len(history.runs())
@@ -102,15 +102,25 @@ class Opening:
         """Open and close it so often."""
         with TemporaryDirectory() as name:
             path = Path(name, "history.db")
-            with HistorySink(path, on_problem=_refuse):
+            with _kept(path):
                 pass
             gc.collect()
             cpu_began, wall_began = process_time(), perf_counter()
             for _ in range(loops):
-                with HistorySink(path, on_problem=_refuse):
+                with _kept(path):
                     pass
             return Cost(process_time() - cpu_began, perf_counter() - wall_began)
 
 
-def _refuse(sentence: str) -> None:
-    raise RuntimeError(sentence)
+@contextmanager
+def _kept(path: Path) -> Iterator[HistorySink]:
+    """Keep a history while the block runs.
+
+    Raises:
+        RuntimeError: it cannot be kept.
+    """
+    problems: list[str] = []
+    with HistorySink(path, on_problem=problems.append) as history:
+        yield history
+    if problems:
+        raise RuntimeError(problems[0])

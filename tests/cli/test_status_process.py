@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
 import pexpect
 import pytest
+
+from atrio.history import History
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 WAITING = """\
@@ -181,13 +184,23 @@ class TestWatch:
         assert atrio_process("status", "--watch").out.count("text-report") == 1
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """A folder in which a batch and a run ended, and their ids, the later first."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "a.jsonl").write_text('"a"\n7\n"b"\n')
+    for words, code in ((("batch", "text-report", "a.jsonl"), 0), (("run", "text-report", "--value", "7"), 1)):
+        command = [sys.executable, "-m", "atrio", *words]
+        assert subprocess.run(command, capture_output=True, check=False, cwd=folder).returncode == code
+    with History(folder / ".atrio" / "history.db") as history:
+        return folder, [each.run_id for each in history.runs()]
+
+
 @pytest.fixture
-def some_runs(tmp_path, atrio_process):
-    (tmp_path / "a.jsonl").write_text('"a"\n7\n"b"\n')
-    assert atrio_process("batch", "text-report", "a.jsonl").code == 0
-    assert atrio_process("run", "text-report", "--value", "7").code == 1
-    (run, batch) = json.loads(atrio_process("status", "--format", "json").out)["runs"]
-    return run["run_id"], batch["run_id"]
+def some_runs(made_once, tmp_path):
+    folder, run_ids = made_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return run_ids
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])

@@ -125,6 +125,8 @@ def check_killed(path, log, results):
 
 @pytest.mark.parametrize(("which", "kills"), [("of_the_library", 15), ("of_the_command", 50)])
 def test_batches_that_are_killed_at_random_moments(tmp_path, which, kills):
+    if which == "of_the_command":
+        pytest.importorskip("cyclopts", reason="the command needs the extra `cli`: there is no cyclopts")
     path = tmp_path / "history.db"
     moments = random.Random(20261122)
     inputs = tmp_path / "inputs.jsonl"
