@@ -239,7 +239,8 @@ class _Batch:
                         outcomes.cancel()
                         await self._take_what_finished(outcomes)
                 finally:
-                    await self._tell_the_rest()
+                    # It shields itself, and its only limit is the reader's patience.
+                    await self._tell_the_rest()  # noqa: ASYNC102
         self._summary.duration_s = trio.current_time() - begun
         self._summary.started = self._runner.started
         self._summary.usage = outcomes.usage
