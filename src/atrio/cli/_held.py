@@ -59,10 +59,9 @@ class Held:
         """Seconds after which it is worth to look again; infinite if nothing is held."""
         if not self._held:
             return inf
-        if len(self._held) < _MOST:
+        if self._history is None or len(self._held) < _MOST:
             return _LOOK_S
-        if self._history is not None:
-            self._history.hurry()
+        self._history.hurry()
         return _SHORT_LOOK_S
 
     @property

@@ -17,6 +17,7 @@ from atrio.history.places import file_at
 from atrio.history.processes import HEARTBEAT_S, close_process, mark_interrupted, register, say_alive
 from atrio.history.retention import Purge
 from atrio.history.schema import HistoryError, connect, microseconds, sentence_of
+from atrio.history.transactions import transaction
 
 if TYPE_CHECKING:
     from atrio.events import Event
@@ -112,11 +113,6 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
-
-    @property
-    def is_current(self) -> bool:
-        """Whether this is the thread itself."""
-        return self._thread is threading.current_thread()
 
     def start(self) -> None:
         """Open the database and begin to write.
@@ -285,9 +281,8 @@ class Writer:
         if self._burst is None:
             self._burst = self._gathered()
         if not self._burst.is_empty:
-            connection.execute("BEGIN IMMEDIATE")
-            self._burst.write(connection, self._process)
-            connection.execute("COMMIT")
+            with transaction(connection):
+                self._burst.write(connection, self._process)
         for mark in self._marks:
             mark.settle(is_kept=True)
         self._burst, self._marks = None, []
@@ -311,10 +306,6 @@ class Writer:
 
     def _note(self, error: sqlite3.Error | HistoryError) -> None:
         """Take note of what prevents writing for now; nobody waits for it to pass."""
-        connection = self._connection
-        if connection is not None and connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
         if self._trouble is None:
             self._since = elapsed_clock()
             self._wait_for_others(_BUSY_SHORT_S)

@@ -12,6 +12,7 @@ import attrs
 
 from atrio._stamps import utc_now
 from atrio.history.schema import HistoryError, connect, microseconds
+from atrio.history.transactions import transaction
 
 HEARTBEAT_S: Final = 60.0
 """Seconds after which a process says again that it lives."""
@@ -123,8 +124,7 @@ def register(connection: sqlite3.Connection) -> int:
         sqlite3.Error: the history cannot be written.
     """
     here, now_us = own_identity(), microseconds(utc_now())
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for process in dead_processes(connection, here, now_us):
             connection.execute(
                 "UPDATE runs SET state = 'interrupted' WHERE state = 'running' AND process = ?", (process,)
@@ -134,11 +134,6 @@ def register(connection: sqlite3.Connection) -> int:
             "INSERT INTO processes (pid, host, identity, seen_us) VALUES (?, ?, ?, ?)",
             (here.pid, os.uname().nodename, here.text(), now_us),
         ).lastrowid
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return number or 0
 
 

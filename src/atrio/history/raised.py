@@ -13,6 +13,7 @@ import attrs
 
 from atrio.history.alerts import BREAKER_OPENED, Finding
 from atrio.history.schema import HistoryError, connect, microseconds, moment_of, sentence_of
+from atrio.history.transactions import transaction
 
 __all__ = ["Alert", "alerts_in", "open_alerts", "record"]
 
@@ -103,17 +104,11 @@ def record(
         sqlite3.Error: it cannot be written; then nothing of it was.
     """
     at = microseconds(now)
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(database):
         if first is not None:
             first(database)
         ours = tuple(each for each in raised if _raise(database, each, each.run_name or run_name, at))
         theirs = tuple(each for each in resolved if _resolve(database, each, at))
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
     return ours, theirs
 
 

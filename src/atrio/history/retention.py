@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final
 
 from atrio._stamps import elapsed_clock
+from atrio.history.transactions import transaction
 
 _STEP_S: Final = 0.02
 """How long a step should take at most, in seconds."""
@@ -62,16 +63,9 @@ class Purge:
         Raises:
             sqlite3.Error: it cannot.
         """
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        begun = elapsed_clock()
-        try:
+        with transaction(self._connection):
+            begun = elapsed_clock()
             more = self._take_out()
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         taken_s = elapsed_clock() - begun
         if taken_s > _STEP_S / 2:
             self._rows = max(self._rows // 2, _FEWEST)

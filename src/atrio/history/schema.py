@@ -18,6 +18,7 @@ from typing import Final
 from atrio._stamps import elapsed_clock
 from atrio.errors import AtrioError
 from atrio.history.places import in_the_way, make_place
+from atrio.history.transactions import transaction
 
 APPLICATION_ID: Final = 0x61747268
 """What tells a history from other SQLite databases: ``atrh``."""
@@ -180,7 +181,7 @@ class HistoryError(AtrioError):
 
 
 def connect(path: str | os.PathLike[str], *, read_only: bool, busy_s: float = _BUSY_S) -> sqlite3.Connection:
-    """Return a connection to a history, in autocommit: whoever writes says ``BEGIN IMMEDIATE`` himself.
+    """Return a connection to a history, in autocommit: whoever writes makes it a :func:`transaction`.
 
     The connection may be handed to another thread, but used by one at a time. To be written to, a file that is not
     there is made for its owner alone, with the folder that it is in, and one of an older version is brought up to date.
@@ -345,19 +346,13 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path, busy_s: float)
 
 
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         # Another process may have done it meanwhile.
         for migration in MIGRATIONS[_check(connection, file) :]:
             for statement in filter(None, map(str.strip, migration.split(";"))):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def sentence_of(error: sqlite3.Error | OSError, path: str | os.PathLike[str]) -> str:

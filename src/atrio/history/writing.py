@@ -184,7 +184,7 @@ class HistorySink:
         It waits for as long as another process may lock the file, some seconds.
         """
         writer = self._writer
-        if not writer.keeps or writer.is_current:
+        if not writer.keeps:
             return False
         written = threading.Event()
         mark = Mark(written)
