@@ -15,22 +15,26 @@ def connection(tmp_path):
         yield connection
 
 
+def change(connection, *statements):
+    with transaction(connection):
+        for each in statements:
+            connection.execute(each)
+
+
 def count(connection):
     return connection.execute("SELECT count(*) FROM orders").fetchone()[0]
 
 
 def test_a_block_that_ends_is_kept(connection):
-    with transaction(connection):
-        connection.execute("INSERT INTO orders VALUES (1)")
+    change(connection, "INSERT INTO orders VALUES (1)")
     assert (count(connection), connection.in_transaction) == (1, False)
 
 
 @pytest.mark.parametrize("statement", ["INSERT INTO orders VALUES (1)", "INSERT OR ROLLBACK INTO orders VALUES (1)"])
 def test_of_a_block_that_raises_nothing_is_kept(connection, statement):
     """Whether SQLite goes back by itself, as it does where the disk is full, or leaves it to others."""
-    with pytest.raises(sqlite3.IntegrityError), transaction(connection):
-        for each in ("INSERT INTO orders VALUES (1)", statement):
-            connection.execute(each)
+    with pytest.raises(sqlite3.IntegrityError):
+        change(connection, "INSERT INTO orders VALUES (1)", statement)
     assert (count(connection), connection.in_transaction) == (0, False)
 
 
