@@ -184,3 +184,8 @@ def test_modules_are_reached_by_import_alone():
 
 def test_types_are_announced():
     assert Path(import_module("atrio").__file__).with_name("py.typed").exists()
+
+
+def test_what_comes_on_first_use_is_listed():
+    history = import_module("atrio.history")
+    assert set(history.__all__) <= set(dir(history))

@@ -285,6 +285,8 @@ def test_any_other_text_is_cut_and_hidden_as_texts_are(text, room):
         (b"x" * 5_000, "<bytes of length 5,000, too large>"),
         ([1] * 5_000, "<list of length 5,000, too large>"),
         (["abc"] * 1_000, "<list of length 1,000, too large>"),
+        ([date(2026, 1, 31)] * 1_000, "<list of length 1,000, too large>"),
+        (dict.fromkeys(range(2_000)), "<dict of length 2,000, too large>"),
         ({"text": "x" * 5_000, "tokens": 3}, {"text": "<str of length 5,000, too large>", "tokens": 3}),
         ({"n" * 300: 1}, {"<str of length 300, too large>": 1}),
     ],

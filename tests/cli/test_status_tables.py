@@ -3,14 +3,18 @@
 import json
 import re
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+import runs_made_up as made_up
 import trio
 from configured import rows
 
 from atrio import Backoff, ErrorPolicy
+from atrio.cli._past_runs import _is_of_its_time
+from atrio.cli._status_tables import run_tables
+from atrio.history import Alert
 
 FAILING = """\
 [pipelines.tidy]
@@ -241,3 +245,21 @@ def test_ages_say_the_largest_unit():
     moments += [datetime(2026, 2, 28, 23, 58, 30, tzinfo=UTC), datetime(2026, 2, 28, 23, 59, 1, tzinfo=UTC), now]
     assert [_age(moment, now) for moment in moments] == ["2 d", "3 h", "1 min", "59 s", "0 s"]
     assert all(one < other for one, other in pairwise(moments))
+
+
+class TestWhatIsNotKnown:
+    def test_a_run_whose_begin_is_not_there(self):
+        """How many stages it has is in its begin."""
+        shown = "".join(run_tables(made_up.content(made_up.run(total=None)).detail, (), made_up.NOW))
+        assert "│ stages " not in shown
+
+    def test_a_batch_without_tasks(self):
+        detail = made_up.content(made_up.run(kind="batch", total=0), tasks=made_up.figures()).detail
+        assert "slowest" not in "".join(run_tables(detail, (), made_up.NOW))
+
+    @pytest.mark.parametrize(("state", "minutes", "is_its"), [("running", 5, True), ("interrupted", 5, False)])
+    def test_an_alert_about_a_run_without_an_end(self, state, minutes, is_its):
+        run = made_up.run(state, duration_s=None)
+        raised_at = run.started_at + timedelta(minutes=minutes)
+        alert = Alert("failure_rate", "triage", 0.5, 0.2, "triage", raised_at, None)
+        assert _is_of_its_time(alert, run) is is_its

@@ -20,6 +20,7 @@ from atrio.history import alert_sink as module
 from atrio.history.alerts import Finding
 from atrio.history.raised import record
 from atrio.history.schema import connect
+from atrio.testing import capture_events, run_in_virtual_time
 
 pytestmark = pytest.mark.usefixtures("looks_at_each_end")
 
@@ -355,3 +356,25 @@ def test_threads_that_end_runs_at_once_do_not_disturb_it(path):
         kinds = [each for each, rule, subject in summed_up(told) if (rule, subject) == ("failure_rate", f"in-{number}")]
         assert kinds == ["alert.raised", "alert.resolved"] * (len(kinds) // 2)
         assert kinds
+
+
+def test_events_of_no_run_and_outside_of_any_loop(path):
+    """As another program's sink may pass them on, from a queue of its own."""
+    with capture_events() as heard:
+        run_in_virtual_time(lambda: run_all(-1, -1, -1))
+    with HistorySink(path) as history, AlertSink(history, FEW) as alerts:
+        for event in heard:
+            history(event)
+            alerts(event)
+            alerts(attrs.evolve(event, run_id=None))
+    assert [each.key for each in alerts_in(path)] == [FAILING]
+
+
+def test_in_a_forked_process_the_parents_connection_is_let_be(path, autojump_clock):
+    with HistorySink(path) as history:
+        alerts = AlertSink(history, FEW)
+        alerts._connected()
+        alerts._here = attrs.evolve(alerts._here, pid=-1)
+        alerts.close()
+        assert alerts._database.execute("SELECT 1").fetchone() == (1,)
+        alerts._database.close()

@@ -1,5 +1,6 @@
 """The file of a history: made, brought up to date, purged; and processes that come and go."""
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -52,6 +53,31 @@ class TestTheSchema:
                 for name in ("application_id", "user_version", "journal_mode", "synchronous")
             ]
         assert said == [schema.APPLICATION_ID, schema.VERSION, "wal", 1]
+
+    def test_an_older_one_that_is_locked_is_told_of(self, path, monkeypatch):
+        with connected(path) as connection:
+            monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "SELECT 1"))
+            monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+            connection.execute("BEGIN IMMEDIATE")
+            with pytest.raises(schema.HistoryError, match="another process has locked it"):
+                connect(path, read_only=True, busy_s=0.0)
+
+    def test_a_copy_that_cannot_be_brought_up_to_date_is_told_of(self, path, monkeypatch):
+        connect(path, read_only=False).close()
+        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "SELECT missing"))
+        with pytest.raises(sqlite3.OperationalError, match="missing"):
+            schema._newer_copy(sqlite3.connect(path), path)
+
+    def test_a_folder_that_somebody_else_has_locked(self, path, monkeypatch):
+        """It is none of ours, and nobody waits for it for long."""
+        monkeypatch.setattr("atrio.history.places._PATIENCE_S", 0.01)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            connect(path, read_only=False).close()
+        finally:
+            os.close(folder)
+        assert counts(path)["runs"] == 0
 
     def test_a_later_version_is_come_to_step_by_step(self, path, monkeypatch):
         with kept(path) as history, observe_only(history):
@@ -184,6 +210,23 @@ class TestRetention:
             with kept(path):
                 assert connection.execute("SELECT max(id) FROM processes").fetchone() == (4,)
 
+    def test_runs_with_more_calls_of_models_than_a_step_takes(self, path):
+        long_ago = datetime.now(UTC) - 9 * DAY
+        with fixed_stamps(long_ago), kept(path, retention_days=10**5) as history, observe_only(history):
+            run_in_virtual_time(lambda: pipeline_of(double).execute(1))
+        with connected(path) as connection:
+            connection.execute(
+                "WITH RECURSIVE some(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM some WHERE n < 200) INSERT INTO "
+                "model_calls (run_id, agent_id, provider, model, at_us) "
+                "SELECT run_id, '', '', '', started_us FROM runs, some"
+            )
+            purge = Purge(connection, microseconds(datetime.now(UTC)))
+            steps = 0
+            while purge.step():
+                steps += 1
+        assert steps > 2
+        assert set(counts(path).values()) == {0}
+
     def test_what_runs_stays_however_old_it_is(self, path):
         with capture_events() as events, fixed_stamps(datetime.now(UTC) - 9 * DAY):
             run_in_virtual_time(lambda: batches().map(pipeline_of(double), range(3)))
@@ -220,6 +263,11 @@ def test_one_that_another_process_changes_exclusively_is_not_read_without_locks(
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(schema.HistoryError, match="another process has locked it"):
             connect(path, read_only=True, busy_s=0.05)
+
+
+def test_of_a_file_that_is_gone_nothing_is_marked(tmp_path):
+    module.mark_interrupted(tmp_path / "none.db", 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestProcesses:

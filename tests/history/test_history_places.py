@@ -21,11 +21,13 @@ from atrio.testing import capture_events, run_in_virtual_time
 OWN_FILE_LIMIT = """\
 import resource, sys
 from atrio.history.schema import HistoryError, connect
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
 try:
     connect(sys.argv[1], read_only=False)
 except HistoryError as error:
     print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 """
 
 

@@ -140,6 +140,21 @@ class TestForGood:
         assert states(path) == ["interrupted"]  # its end is not there
         assert sentences == [f"the history {path} cannot be used: RuntimeError: no such luck; nothing more is kept"]
 
+    def test_one_that_is_damaged_while_it_is_kept(self, path, monkeypatch):
+        def fail(*_):
+            raise failure
+
+        failure = sqlite3.DatabaseError("database disk image is malformed")
+        failure.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        sentences = []
+        with HistorySink(path, on_problem=sentences.append) as history, observe_only(history):
+            monkeypatch.setattr(module.Burst, "write", fail)
+            assert run_once().output == 2
+            assert not history.flush()
+        [sentence] = sentences
+        assert "it is damaged" in sentence
+        assert sentence.endswith("; nothing more is kept")
+
     def test_a_file_that_may_only_be_read(self):
         program = """
             import os, sys
@@ -189,7 +204,8 @@ class TestForGood:
 
             folder = os.path.dirname(sys.argv[1])
             pipeline = Pipeline("echo").add_stage(Stage("echo", echo))
-            if os.geteuid() == 0:
+            user = os.geteuid()
+            if user == 0:
                 os.seteuid(65534)
             os.mkdir(folder)
             for _ in range(2):
@@ -205,6 +221,7 @@ class TestForGood:
             os.chmod(folder, 0o700)
             with History(sys.argv[1]) as history:
                 print([run.state for run in history.runs()])
+            os.seteuid(user)
         """
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "kept")

@@ -15,6 +15,7 @@ from history_cases import LEFT_OUT, ONCE, batches, double, fail_with, flaky, kep
 from atrio import CircuitBreaker, Pipeline, SinkWarning, Stage, observe, observe_only
 from atrio.events import BreakerOpened, PipelineEnd, PipelineStart, StageEnd, StageStart, TaskStart
 from atrio.history import History, HistorySink
+from atrio.history import _writer as writer
 from atrio.sinks import Redacted
 from atrio.testing import capture_events, fixed_stamps, run_in_virtual_time
 
@@ -131,7 +132,8 @@ class TestWhatIsKept:
         assert "…" in stage.error_message
         assert len(stage.error_stack) <= 8_000
 
-    def test_what_no_database_holds_is_made_so(self, path):
+    @pytest.mark.parametrize("duration_s", [float("nan"), "soon", None])
+    def test_what_no_database_holds_is_made_so(self, path, duration_s):
         """Surrogates, numbers beyond 64 bits, objects that are none of ours."""
 
         class Odd:
@@ -145,11 +147,25 @@ class TestWhatIsKept:
         kind = type(end)
         with kept(path) as history:
             for event in events:
-                history(event if event is not end else kind(**{**end.__dict__, **odd, "duration_s": float("nan")}))
+                history(event if event is not end else kind(**{**end.__dict__, **odd, "duration_s": duration_s}))
         [stage] = run_of(path).stages
         assert (stage.input_size, stage.output_size) == (2**63 - 1, -(2**63) + 1)
         assert (stage.agent_id, stage.error_message) == ("<Odd, whose repr() raises>", "\\ud800")
         assert stage.duration_s == 0
+
+    def test_where_a_statement_takes_few_values(self, path, monkeypatch):
+        """As SQLite may be built: then fewer rows are written by one."""
+        opened = writer.connect
+
+        def connect(*place, **options):
+            connection = opened(*place, **options)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
+            return connection
+
+        monkeypatch.setattr(writer, "connect", connect)
+        with kept(path) as history, observe_only(history):
+            run_in_virtual_time(lambda: batches().map(pipeline_of(double), range(40)))
+        assert (count(path, "tasks"), count(path, "stages"), count(path, "runs")) == (40, 40, 41)
 
     def test_an_end_without_its_begin_is_kept(self, path):
         """As of a run that had begun when the sink began to listen."""

@@ -95,6 +95,32 @@ class TestForAWhile:
         assert states(path) == ["success"] * 3
         assert all("waits in memory" in sentence for sentence in sentences)
 
+    def test_locked_from_the_begin_to_the_end(self, path, impatient, monkeypatch):
+        monkeypatch.setattr(module, "_PATIENT_S", 60.0)
+        run_with(kept(path))
+        sentences = []
+        with locked(path):
+            with HistorySink(path, on_problem=sentences.append):
+                pass
+            assert sentences == []  # nothing was to be kept
+            run_with(HistorySink(path, on_problem=sentences.append))
+        [sentence] = sentences
+        assert sentence.endswith("another process has locked it; 4 of the events could not be kept")
+
+    def test_a_disk_that_is_full_when_it_is_opened(self, path, impatient, monkeypatch):
+        def fail(_):
+            monkeypatch.undo()
+            raise failure
+
+        failure = sqlite3.OperationalError("database or disk is full")
+        failure.sqlite_errorcode = sqlite3.SQLITE_FULL
+        monkeypatch.setattr(module, "register", fail)
+        with kept(path) as history, observe_only(history):
+            run_once()
+            while not history.flush():
+                pass
+        assert states(path) == ["success"]
+
     def test_an_end_is_not_waited_for_while_nothing_can_be_written(self, path, impatient):
         """Nor is a mark: it says at once that nothing is safe."""
         with HistorySink(path, on_problem=[].append) as history, observe_only(history):

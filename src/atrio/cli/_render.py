@@ -182,9 +182,9 @@ def _as_lines(console: Console, title: str, heads: tuple[str, ...], rows: list[t
         console.print(Text(printable(title), style="italic"), overflow="fold")
         for row in rows:
             console.print()
-            for head, (text, style) in zip(heads, row, strict=True):
-                if text:
-                    console.print(Text.assemble(f"{printable(head)}: ", (text, style)), overflow="fold")
+            said = ((head, cell) for head, cell in zip(heads, row, strict=True) if cell[0])
+            for head, cell in said:
+                console.print(Text.assemble(f"{printable(head)}: ", cell), overflow="fold")
         console.print()
     return captured.get()
 

@@ -109,11 +109,6 @@ class Writer:
         self._told: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="atrio-history", daemon=True)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
     def start(self) -> None:
         """Open the database and begin to write.
 
@@ -171,10 +166,8 @@ class Writer:
     def _run(self) -> None:
         try:
             self._write_until_closed()
-        except sqlite3.Error as error:
-            self.give_up(sentence_of(error, self._path))
-        except HistoryError as error:
-            self.give_up(str(error))
+        except (sqlite3.Error, HistoryError) as error:
+            self.give_up(self._said_of(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must be told, and no run may notice
             self.give_up(f"the history {self._path} cannot be used: {type(error).__name__}: {error}")
         finally:
@@ -200,8 +193,8 @@ class Writer:
         if self._connection is not None:
             until = elapsed_clock() + _PURGE_AT_CLOSE_S
             with contextlib.suppress(sqlite3.OperationalError):  # the next process goes on with it
-                while self._purge and elapsed_clock() < until and self._purge.step():
-                    pass
+                while self._purge and elapsed_clock() < until:
+                    self._purge = self._purge if self._purge.step() else None
                 close_process(self._connection, self._process)
 
     def _go_on(self) -> bool:
@@ -335,8 +328,7 @@ class Writer:
         return str(error) if isinstance(error, HistoryError) else sentence_of(error, self._path)
 
     def _pause(self) -> None:
-        if not self._closing:
-            self.work.wait(self._pause_s)
+        self.work.wait(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     def _end(self, *, was_kept: bool) -> None:

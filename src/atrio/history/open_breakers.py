@@ -102,9 +102,8 @@ class Breakers:
         for breaker in self.closed:
             for process in self.own:
                 database.execute("DELETE FROM open_breakers WHERE breaker = ? AND process = ?", (breaker, process))
-        if self.own:
-            rows = [(breaker, max(self.own)) for breaker in self.opened]
-            database.executemany("INSERT OR IGNORE INTO open_breakers (breaker, process) VALUES (?, ?)", rows)
+        rows = [(breaker, process) for process in sorted(self.own)[-1:] for breaker in self.opened]
+        database.executemany("INSERT OR IGNORE INTO open_breakers (breaker, process) VALUES (?, ?)", rows)
 
 
 def _is_over(alert: Alert, passed: Mapping[str, datetime]) -> bool:

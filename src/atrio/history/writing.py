@@ -34,7 +34,6 @@ _HOLD_S: Final = 0.005
 """Seconds that he waits at most, for each."""
 _PATIENCE_S: Final = 0.25
 """Seconds that the end of a run waits to be written."""
-_LONG_PATIENCE_S: Final = 1.0
 _DAY_US: Final = 24 * 3600 * 1_000_000
 _MOST_DAYS: Final = 10**6
 _ENDS: Final = frozenset({events.PipelineEnd, events.BatchEnd})
@@ -175,8 +174,7 @@ class HistorySink:
 
     def hurry(self) -> None:
         """Let it be written now what was given so far, and gathered no longer; without waiting for it."""
-        if self._writer.keeps:
-            self._writer.hurry()
+        self._writer.hurry()
 
     def flush(self) -> bool:
         """Wait until all that was given so far is in the file; return whether it is.
@@ -189,10 +187,10 @@ class HistorySink:
         written = threading.Event()
         mark = Mark(written)
         writer.queue.append(mark)
-        writer.hurry()
-        while not written.wait(_LONG_PATIENCE_S):
-            if not writer.is_alive:
-                break
+        # A thread that is about to end settles what is queued after it has said that it keeps nothing more.
+        if writer.keeps:
+            writer.hurry()
+            written.wait()
         self._tell()
         return mark.is_kept
 
