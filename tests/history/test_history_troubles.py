@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
@@ -210,6 +211,33 @@ class TestForAWhile:
         assert waits.endswith("what happens waits in memory until it can be written")
         assert lost.endswith("another process has locked it; events are lost until it can be written")
         assert at_the_end.startswith(f"the history {path} could not be used for a while; ")
+
+    def test_what_threads_bring_while_much_is_lost_is_counted_once(self, path):
+        """Each loses all that waits, and adds to it, whatever the others do just then."""
+        writer = module.Writer(path, 0)
+        failures = []
+
+        def bring():
+            try:
+                for _ in range(50_000):
+                    writer.queue.append(object())
+                    if len(writer.queue) > 400:
+                        writer.lose_all()
+            except RuntimeError as error:
+                failures.append(error)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [threading.Thread(target=bring) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        assert failures == []
+        assert writer._lost + len(writer.queue) == 200_000
 
     def test_a_write_that_fails_in_the_middle_is_made_again_whole(self, path, impatient, monkeypatch):
         left = 3

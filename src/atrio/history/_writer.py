@@ -138,13 +138,14 @@ class Writer:
     def lose_all(self) -> None:
         """Forget what is queued: the file takes nothing, and there is too much of it."""
         with self._losing:
-            for waiting in self.queue:
+            # What others add meanwhile stays; nobody else takes anything out.
+            for _ in range(len(self.queue)):
+                waiting = self.queue.popleft()
                 if isinstance(waiting, Mark):
                     waiting.settle(is_kept=False)
                 else:
                     self._lost += 1
                     self._has_gap = True
-            self.queue.clear()
         self._say_of_trouble("events are lost until it can be written")
 
     def close(self) -> None:
