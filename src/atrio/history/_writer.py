@@ -189,9 +189,9 @@ class Writer:
                     raise
                 self._note(error)
                 if self._closing:
-                    return
+                    break
                 self._pause()
-        if self._connection is not None:
+        if self._trouble is None and self._connection is not None:
             until = elapsed_clock() + _PURGE_AT_CLOSE_S
             with contextlib.suppress(sqlite3.OperationalError):  # the next process goes on with it
                 while self._purge and elapsed_clock() < until:

@@ -187,10 +187,9 @@ class HistorySink:
         written = threading.Event()
         mark = Mark(written)
         writer.queue.append(mark)
+        writer.hurry()
         # A thread that is about to end settles what is queued after it has said that it keeps nothing more.
-        if writer.keeps:
-            writer.hurry()
-            written.wait()
+        written.wait(None if writer.keeps else 0)
         self._tell()
         return mark.is_kept
 
