@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 import attrs
 
 from atrio import _validation as valid
+from atrio._results import percentile
 
 __all__ = [
     "BREAKER_OPENED",
@@ -142,8 +142,8 @@ def judged_stage(
     if few or (allowed_s is None and len(before_s) < thresholds.runs):
         return None
     if allowed_s is None:
-        allowed_s = round(max(thresholds.p95_factor * _p95(before_s), SHORTEST_S), _DIGITS)
-    return Finding(SLOW_STAGE, subject, _p95(latest_s), allowed_s)
+        allowed_s = round(max(thresholds.p95_factor * percentile(before_s, _PERCENTILE), SHORTEST_S), _DIGITS)
+    return Finding(SLOW_STAGE, subject, percentile(latest_s, _PERCENTILE), allowed_s)
 
 
 def judged_runs(subject: str, states: Sequence[str], thresholds: Thresholds) -> Finding | None:
@@ -199,8 +199,3 @@ def evaluate(
     raised = tuple(each for each in each_once if each.is_exceeded and each.key not in open_alerts)
     resolved = tuple(each for each in each_once if not each.is_exceeded and each.key in open_alerts)
     return raised, resolved
-
-
-def _p95(durations_s: Sequence[float]) -> float:
-    """Return the 95th percentile, by nearest rank."""
-    return sorted(durations_s)[math.ceil(_PERCENTILE * len(durations_s)) - 1]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
 import attrs
 
+from atrio._results import percentile
 from atrio.history import _queries as queries
 from atrio.history.rows import ModelRow, PipelineFigures, StageFigures
 
@@ -83,11 +83,5 @@ def pipelines_inside(connection: sqlite3.Connection, run_id: str, most: int) -> 
 def _figures(index: int, stage: _Stage) -> StageFigures:
     statuses = stage.statuses
     counts = (statuses[each] for each in ("success", "error", "skipped", "cancelled", "running"))
-    durations_s = sorted(stage.durations_s)
-    ranks = (_ranked(durations_s, share) for share in (0.5, 0.95))
+    ranks = (percentile(stage.durations_s, share) for share in (0.5, 0.95))
     return StageFigures(index, stage.stage_id, stage.agent_id, statuses.total(), *counts, *ranks)
-
-
-def _ranked(durations_s: Sequence[float], share: float) -> float:
-    """Return the nearest-rank percentile of what is sorted, 0 of nothing."""
-    return durations_s[max(math.ceil(share * len(durations_s)), 1) - 1] if durations_s else 0.0
